@@ -1,1 +1,17 @@
-//! The contract room.
+//! The data contract: what every dataset, field and column is called, typed and means.
+//!
+//! The files in `schemas/` are the one source. They are embedded at compile time; from them come the Arrow schema of
+//! the record batches, the plan of the decoder, `billing-lake schema` and the data dictionary in `docs/`. Next to
+//! them stand the words that every other room speaks: [`Enrollment`], [`BillingPeriod`] and [`Slice`].
+
+mod dataset;
+mod dictionary;
+mod schema;
+mod slice;
+
+pub use dataset::Dataset;
+pub use dictionary::{as_json, as_markdown, as_table};
+pub use schema::{
+    BILLING_MONTH, Column, ColumnType, Contract, DECIMAL_PRECISION, DECIMAL_SCALE, ENROLLMENT_NUMBER, EXTRA,
+};
+pub use slice::{BillingPeriod, Enrollment, IdentityError, Slice};

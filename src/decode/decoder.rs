@@ -1,0 +1,461 @@
+//! The decoder: pages, their commit and rollback, row groups and what is counted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, Date32Array, DictionaryArray, Int32Array, RecordBatch, StringArray};
+
+use super::column::Column;
+use super::error::{DecodeError, RejectedRow};
+use super::number::Exact;
+use super::page::{Form, PageReader, RowSink};
+use super::row::{Row, RowDecoder};
+use super::token::Stop;
+use super::totals::{ControlTotals, Sum};
+use crate::contract::{BillingPeriod, Contract, Enrollment};
+
+/// Names of unknown fields that are counted one by one; further ones are counted together.
+const UNKNOWN_NAMES: usize = 1_000;
+/// The name under which further unknown fields are counted.
+const FURTHER_UNKNOWN: &str = "(further names)";
+
+/// What becomes of text that is no valid Unicode: invalid UTF-8 and lone surrogates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InvalidText {
+    /// It is replaced by U+FFFD and counted.
+    #[default]
+    Replace,
+    /// Its row is rejected.
+    Reject,
+}
+
+/// Which billing period the rows belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowScope {
+    /// All rows belong to this period, whatever their date: they are what the service sent for it.
+    Period(BillingPeriod),
+    /// Rows dated in one period are taken: this one, or that of the first dated row. Rows of others are handed back
+    /// ([`Decoder::take_strays`]), rows without a readable date rejected.
+    DatedIn(Option<BillingPeriod>),
+    /// Each row names its own period, as the contract says.
+    OfRow,
+}
+
+/// How a [`Decoder`] reads.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Which billing period the rows belong to.
+    pub scope: RowScope,
+    /// The form of the input.
+    pub form: Form,
+    /// What becomes of text that is no valid Unicode.
+    pub invalid_text: InvalidText,
+    /// Rows at which a row group closes; the page at work may carry it beyond.
+    pub group_rows: usize,
+    /// Bytes that a row group's rows may hold before it closes.
+    pub group_bytes: usize,
+    /// Bytes of a page after which its rows are committed in parts, so that it cannot be rolled back any more.
+    pub page_bytes: usize,
+    /// Bytes of a row; a longer one is rejected.
+    pub max_row_bytes: usize,
+}
+
+impl Options {
+    /// Pages with an envelope, row groups of 262,144 rows or 64 MiB, pages of 64 MiB, rows of 16 MiB.
+    pub fn new(scope: RowScope) -> Self {
+        Options {
+            scope,
+            form: Form::Page,
+            invalid_text: InvalidText::Replace,
+            group_rows: 262_144,
+            group_bytes: 64 << 20,
+            page_bytes: 64 << 20,
+            max_row_bytes: 16 << 20,
+        }
+    }
+}
+
+/// A page that was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageSummary {
+    /// Rows taken.
+    pub rows: u64,
+    /// Rows rejected.
+    pub rejected_rows: u64,
+    /// The address of the next page; none on the last one.
+    pub next_link: Option<String>,
+}
+
+/// What was counted over all committed pages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Pages.
+    pub pages: u64,
+    /// Rows in the record batches.
+    pub rows: u64,
+    /// Rows rejected.
+    pub rejected_rows: u64,
+    /// Values that were rounded to 18 decimals.
+    pub rounded_values: u64,
+    /// Texts in which something was replaced by U+FFFD.
+    pub replaced_texts: u64,
+    /// Keys that came twice in a row; the last one counted.
+    pub duplicate_keys: u64,
+    /// Fields that the contract does not know, by name, with the number of rows; those of a page's envelope as
+    /// `envelope.NAME`.
+    pub unknown_fields: BTreeMap<String, u64>,
+    /// Exact sums of the decimal columns.
+    pub control_totals: ControlTotals,
+}
+
+/// Rows that are dated in other billing periods than the decoder's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StrayRows {
+    text: Vec<u8>,
+    rows: Vec<(BillingPeriod, usize)>,
+}
+
+impl StrayRows {
+    /// The rows in their order: billing period and JSON text.
+    pub fn iter(&self) -> impl Iterator<Item = (BillingPeriod, &[u8])> {
+        let starts = std::iter::once(0).chain(self.rows.iter().map(|(_, end)| *end));
+        self.rows.iter().zip(starts).map(|((period, end), start)| (*period, &self.text[start..*end]))
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn push(&mut self, period: BillingPeriod, row: &[u8]) {
+        self.text.extend_from_slice(row);
+        self.rows.push((period, self.text.len()));
+    }
+}
+
+/// Decodes pages of rows into record batches. See the [module](super) for an example.
+pub struct Decoder {
+    reader: PageReader,
+    rows: Rows,
+    /// A part of the page at work is committed.
+    partly_committed: bool,
+    options: Options,
+    batches: VecDeque<RecordBatch>,
+}
+
+/// What a page counted, until it is committed.
+#[derive(Default)]
+struct PageCounts {
+    /// Elements of the page's rows so far, of every fate.
+    received: u64,
+    taken: u64,
+    rejected: Vec<RejectedRow>,
+    rejected_rows: u64,
+    lost: Vec<(usize, Exact)>,
+    replaced_texts: u64,
+    duplicate_keys: u64,
+    unknown_fields: BTreeMap<String, u64>,
+    strays: StrayRows,
+}
+
+/// The rows of the row group at work and their counts.
+struct Rows {
+    contract: Arc<Contract>,
+    enrollment: Enrollment,
+    decoder: RowDecoder,
+    scope: RowScope,
+    date_column: Option<usize>,
+    max_row_bytes: usize,
+    /// Rows that are committed.
+    committed: usize,
+    page: PageCounts,
+    /// Rows of the page at work that were counted when a part of it was committed.
+    parts: (u64, u64),
+    rejected: Vec<RejectedRow>,
+    strays: StrayRows,
+    summary: Summary,
+    sums: Vec<Sum>,
+}
+
+impl Decoder {
+    /// A decoder for rows of `contract`'s dataset in one enrollment.
+    pub fn new(contract: Arc<Contract>, enrollment: Enrollment, options: Options) -> Self {
+        let decoder = RowDecoder::new(&contract, options.invalid_text);
+        let sums = vec![Sum::default(); contract.columns().len()];
+        let rows = Rows {
+            date_column: contract.date_column(),
+            contract,
+            enrollment,
+            decoder,
+            scope: options.scope,
+            max_row_bytes: options.max_row_bytes,
+            committed: 0,
+            page: PageCounts::default(),
+            parts: (0, 0),
+            rejected: Vec::new(),
+            strays: StrayRows::default(),
+            summary: Summary::default(),
+            sums,
+        };
+        let reader = PageReader::new(options.form, options.max_row_bytes);
+        Decoder { reader, rows, partly_committed: false, options, batches: VecDeque::new() }
+    }
+
+    /// Takes the next bytes of the page at work, in pieces of any size.
+    ///
+    /// # Errors
+    /// When the page is not JSON or not of the expected form. Then [`Decoder::rollback`] is the only way on.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        // Large pieces are cut, so that a huge page is committed in parts on the way.
+        for piece in bytes.chunks(self.options.page_bytes.clamp(1, 8 << 20)) {
+            self.reader.feed(piece, &mut self.rows)?;
+            let unfinished = self.rows.decoder.rows() - self.rows.committed;
+            if self.reader.bytes() > self.options.page_bytes as u64 && unfinished > 0 {
+                self.partly_committed = true;
+                self.rows.commit();
+                self.close_full_group(unfinished)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the page and takes its rows for good.
+    ///
+    /// # Errors
+    /// [`DecodeError::Cut`] when the page is not whole; its rows are not taken then.
+    pub fn commit(&mut self) -> Result<PageSummary, DecodeError> {
+        self.reader.finish(&mut self.rows)?;
+        self.rows.commit();
+        let (rows, rejected_rows) = std::mem::take(&mut self.rows.parts);
+        self.rows.page.received = 0;
+        self.rows.summary.pages += 1;
+        self.partly_committed = false;
+        let next_link = self.reader.take_next_link();
+        self.reader.reset();
+        self.close_full_group(rows as usize)?;
+        Ok(PageSummary { rows, rejected_rows, next_link })
+    }
+
+    /// Forgets the page at work, so that it can be fed anew.
+    ///
+    /// # Errors
+    /// [`DecodeError::PartlyCommitted`] when the page was larger than [`Options::page_bytes`]: then the decoder is of
+    /// no use any more.
+    pub fn rollback(&mut self) -> Result<(), DecodeError> {
+        if self.partly_committed {
+            return Err(DecodeError::PartlyCommitted);
+        }
+        self.rows.decoder.truncate(self.rows.committed);
+        self.rows.page = PageCounts::default();
+        self.reader.reset();
+        Ok(())
+    }
+
+    /// A row group that is full, if there is one. To be asked after each [`Decoder::feed`] and [`Decoder::commit`]
+    /// until there is none.
+    pub fn take_batch(&mut self) -> Option<RecordBatch> {
+        self.batches.pop_front()
+    }
+
+    /// The rows that were rejected in committed pages since the last call.
+    pub fn take_rejected(&mut self) -> Vec<RejectedRow> {
+        std::mem::take(&mut self.rows.rejected)
+    }
+
+    /// Rows of committed pages that are dated in other billing periods, since the last call.
+    pub fn take_strays(&mut self) -> StrayRows {
+        std::mem::take(&mut self.rows.strays)
+    }
+
+    /// The billing period of the rows; none before the first row of [`RowScope::DatedIn`] is seen, and for
+    /// [`RowScope::OfRow`].
+    pub fn period(&self) -> Option<BillingPeriod> {
+        match self.rows.scope {
+            RowScope::Period(period) => Some(period),
+            RowScope::DatedIn(period) => period,
+            RowScope::OfRow => None,
+        }
+    }
+
+    /// Takes the rest of the committed rows as the last record batch; none when there are no rows left.
+    ///
+    /// # Errors
+    /// Only by a bug, when Arrow refuses the columns.
+    pub fn finish(&mut self) -> Result<Option<RecordBatch>, DecodeError> {
+        self.rows.decoder.truncate(self.rows.committed);
+        if self.rows.committed > 0 {
+            self.close_group()?;
+        }
+        Ok(self.take_batch())
+    }
+
+    /// What was counted over all committed pages so far.
+    pub fn summary(&self) -> Summary {
+        let mut summary = self.rows.summary.clone();
+        for (at, column) in self.rows.contract.columns().iter().enumerate() {
+            if matches!(self.rows.decoder.columns[at], Column::Decimal(_)) {
+                let sum = &self.rows.sums[at];
+                summary.control_totals.text.insert(column.column.clone(), sum.text());
+                summary.control_totals.residue.extend(sum.residue().map(|lost| (column.column.clone(), lost)));
+            }
+        }
+        summary
+    }
+
+    /// Closes the row group when another page of as many rows would not fit.
+    fn close_full_group(&mut self, page_rows: usize) -> Result<(), DecodeError> {
+        let full = self.rows.committed + page_rows > self.options.group_rows
+            || self.rows.decoder.bytes() >= self.options.group_bytes;
+        if full && self.rows.committed > 0 { self.close_group() } else { Ok(()) }
+    }
+
+    fn close_group(&mut self) -> Result<(), DecodeError> {
+        let batch = self.rows.batch()?;
+        self.batches.push_back(batch);
+        Ok(())
+    }
+}
+
+impl Rows {
+    /// Takes the rows and counts of the page, or of a part of it.
+    fn commit(&mut self) {
+        let page = std::mem::take(&mut self.page);
+        self.page.received = page.received;
+        let rows = self.decoder.rows();
+        for (sum, column) in self.sums.iter_mut().zip(&self.decoder.columns) {
+            if let Column::Decimal(values) = column {
+                sum.add(&values.values()[self.committed..rows]);
+            }
+        }
+        for (column, lost) in &page.lost {
+            self.sums[*column].add_residue(lost);
+        }
+        self.committed = rows;
+        self.parts.0 += page.taken;
+        self.parts.1 += page.rejected_rows;
+        let summary = &mut self.summary;
+        summary.rows += page.taken;
+        summary.rejected_rows += page.rejected_rows;
+        summary.rounded_values += page.lost.len() as u64;
+        summary.replaced_texts += page.replaced_texts;
+        summary.duplicate_keys += page.duplicate_keys;
+        for (name, count) in page.unknown_fields {
+            count_name(&mut summary.unknown_fields, name, count);
+        }
+        self.rejected.extend(page.rejected);
+        for (period, row) in page.strays.iter() {
+            self.strays.push(period, row);
+        }
+    }
+
+    fn reject(&mut self, column: Option<usize>, reason: &str, text: &[u8]) {
+        self.page.rejected_rows += 1;
+        self.page.rejected.push(RejectedRow {
+            page: self.summary.pages + 1,
+            row: self.page.received - 1,
+            column: column.map(|at| self.contract.columns()[at].column.clone()),
+            reason: reason.to_owned(),
+            text: String::from_utf8_lossy(text).into_owned(),
+        });
+    }
+
+    /// Counts a row that stands in the columns, unless it is of another billing period.
+    fn accept(&mut self, text: &[u8]) {
+        if let (RowScope::DatedIn(period), Some(date_column)) = (self.scope, self.date_column) {
+            let Some(month) = self.decoder.month_of_newest(date_column) else {
+                self.decoder.take_back();
+                return self.reject(Some(date_column), "a row without a date has no billing period", text);
+            };
+            if period.is_none() {
+                self.scope = RowScope::DatedIn(Some(month));
+            }
+            if period.is_some_and(|period| period != month) {
+                self.decoder.take_back();
+                return self.page.strays.push(month, text);
+            }
+        }
+        let page = &mut self.page;
+        page.taken += 1;
+        page.lost.append(&mut self.decoder.shared.lost);
+        page.replaced_texts += self.decoder.shared.replaced_texts;
+        page.duplicate_keys += self.decoder.duplicate_keys;
+        for name in self.decoder.unknown_fields.drain(..) {
+            count_name(&mut page.unknown_fields, name, 1);
+        }
+    }
+
+    /// The committed rows as a record batch. Nothing but committed rows may stand in the columns.
+    fn batch(&mut self) -> Result<RecordBatch, DecodeError> {
+        let rows = self.committed;
+        let mut arrays = self.decoder.columns.iter_mut().map(Column::finish).collect::<Result<Vec<_>, _>>()?;
+        arrays.push(Arc::new(repeated_text(self.enrollment.as_str(), rows)?));
+        let months: ArrayRef = match (self.scope, self.contract.month_of()) {
+            (RowScope::Period(period) | RowScope::DatedIn(Some(period)), _) => {
+                Arc::new(Date32Array::from_value(period.first_day(), rows))
+            }
+            (_, Some(column)) => Arc::new(months_of_ids(&arrays[column])),
+            _ => Arc::new(Date32Array::new_null(rows)),
+        };
+        arrays.push(months);
+        self.decoder.start_group();
+        self.committed = 0;
+        Ok(RecordBatch::try_new(self.contract.arrow_schema(), arrays)?)
+    }
+}
+
+impl RowSink for Rows {
+    fn row(&mut self, input: &[u8]) -> Result<usize, Stop> {
+        let (row, end) = self.decoder.row(input)?;
+        self.page.received += 1;
+        match row {
+            _ if end > self.max_row_bytes => {
+                if row == Row::Taken {
+                    self.decoder.take_back();
+                }
+                self.reject(None, TOO_LONG, &input[..end.min(4_096)]);
+            }
+            Row::Taken => self.accept(&input[..end]),
+            Row::Refused(column, reason) => self.reject(column, reason, &input[..end]),
+        }
+        Ok(end)
+    }
+
+    fn oversized(&mut self, beginning: &[u8]) {
+        self.page.received += 1;
+        self.reject(None, TOO_LONG, beginning);
+    }
+
+    fn is_field(&self, name: &[u8]) -> bool {
+        self.decoder.knows(name)
+    }
+
+    fn envelope_field(&mut self, name: &[u8]) {
+        if !(name.eq_ignore_ascii_case(b"id") || name.eq_ignore_ascii_case(b"reportId")) {
+            let name = format!("envelope.{}", String::from_utf8_lossy(name));
+            count_name(&mut self.page.unknown_fields, name, 1);
+        }
+    }
+}
+
+const TOO_LONG: &str = "the row is longer than the bound";
+
+fn count_name(counts: &mut BTreeMap<String, u64>, name: String, count: u64) {
+    let room = counts.len() < UNKNOWN_NAMES || counts.contains_key(&name);
+    *counts.entry(if room { name } else { FURTHER_UNKNOWN.to_owned() }).or_default() += count;
+}
+
+fn repeated_text(text: &str, rows: usize) -> Result<DictionaryArray<Int32Type>, DecodeError> {
+    let entries = Arc::new(StringArray::from_iter_values([text]));
+    Ok(DictionaryArray::try_new(Int32Array::from_value(0, rows), entries)?)
+}
+
+/// First days of the billing periods whose ids stand in a text column; null where there is no such period.
+fn months_of_ids(ids: &ArrayRef) -> Date32Array {
+    let Some(ids) = ids.as_any().downcast_ref::<DictionaryArray<Int32Type>>() else {
+        return Date32Array::new_null(ids.len());
+    };
+    let Some(ids) = ids.downcast_dict::<StringArray>() else { return Date32Array::new_null(ids.len()) };
+    ids.into_iter().map(|id| id?.parse::<BillingPeriod>().ok().map(BillingPeriod::first_day)).collect()
+}

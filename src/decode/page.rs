@@ -1,0 +1,487 @@
+//! The form around the rows: the envelope of a page, an array, or one row behind the other.
+//!
+//! [`PageReader`] takes the bytes of a page in pieces of any size, finds the rows, and hands each to a [`RowSink`].
+//! It holds at most one incomplete row, and nothing of what it skips.
+
+use super::error::DecodeError;
+use super::frame::ValueEnd;
+use super::token::{self, RawText, Stop, Value};
+
+/// The form of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// An object with the rows in `data` and the address of the next page in `nextLink`.
+    #[default]
+    Page,
+    /// An array of rows.
+    Array,
+    /// Told by the input itself: pages, arrays or rows one behind the other (NDJSON), also several of them.
+    Detect,
+}
+
+/// Takes the rows that a [`PageReader`] finds.
+pub(super) trait RowSink {
+    /// Reads the row at the start of `input` and returns where it ends.
+    fn row(&mut self, input: &[u8]) -> Result<usize, Stop>;
+    /// A row was longer than the bound; `beginning` is what was kept of it.
+    fn oversized(&mut self, beginning: &[u8]);
+    /// Is this the name of a field of a row?
+    fn is_field(&self, name: &[u8]) -> bool;
+    /// An envelope field that is neither rows nor link.
+    fn envelope_field(&mut self, name: &[u8]);
+}
+
+/// Bytes of a row that are kept when it is longer than the bound.
+const KEPT_OF_OVERSIZED: usize = 4_096;
+/// Bytes of an envelope value that are kept; longer ones are skipped, a longer link is an error.
+const KEPT_OF_ENVELOPE: usize = 64 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before a document.
+    Start,
+    /// Gathering the head of an object that may be a page or a row.
+    Undecided,
+    /// Behind the brace of an envelope (`first`) or a comma in it.
+    Key { first: bool },
+    /// Behind the key of an envelope's field.
+    Colon(EnvelopeField),
+    /// At the value of an envelope's field.
+    EnvelopeValue(EnvelopeField),
+    /// Behind an envelope's value.
+    EnvelopeNext,
+    /// Behind the bracket of the rows (`first`) or a comma between them.
+    Row { first: bool },
+    /// Behind a row.
+    RowNext,
+    /// At a row that stands alone.
+    LoneRow,
+    /// Behind the only document.
+    End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EnvelopeField {
+    Rows,
+    NextLink,
+    Other,
+}
+
+/// What is going on with bytes that did not yet make a whole token.
+enum Carry {
+    /// Nothing is held.
+    Empty,
+    /// The beginning of a token is held, and its end is looked for.
+    Value(ValueEnd),
+    /// A token over the bound is passed over.
+    Skipped(ValueEnd),
+}
+
+/// Reads the form around the rows of one page.
+pub(super) struct PageReader {
+    form: Form,
+    max_row_bytes: usize,
+    state: State,
+    /// The rows' array is the top level, not in an envelope.
+    bare_array: bool,
+    has_rows: bool,
+    documents: u64,
+    next_link: Option<String>,
+    held: Vec<u8>,
+    carry: Carry,
+    /// Held bytes at which an undecided object is looked at again.
+    look_again: usize,
+    /// Bytes of the page before those that are at work.
+    passed: u64,
+}
+
+impl PageReader {
+    pub(super) fn new(form: Form, max_row_bytes: usize) -> Self {
+        PageReader {
+            form,
+            max_row_bytes,
+            state: State::Start,
+            bare_array: false,
+            has_rows: false,
+            documents: 0,
+            next_link: None,
+            held: Vec::new(),
+            carry: Carry::Empty,
+            look_again: 0,
+            passed: 0,
+        }
+    }
+
+    /// Begins a page anew.
+    pub(super) fn reset(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        *self = PageReader { held, ..PageReader::new(self.form, self.max_row_bytes) };
+        self.held.clear();
+    }
+
+    /// Bytes of the page that were fed.
+    pub(super) fn bytes(&self) -> u64 {
+        self.passed
+    }
+
+    /// The address of the next page.
+    pub(super) fn take_next_link(&mut self) -> Option<String> {
+        self.next_link.take()
+    }
+
+    /// Takes the next bytes of the page.
+    pub(super) fn feed(&mut self, bytes: &[u8], sink: &mut impl RowSink) -> Result<(), DecodeError> {
+        let used = self.take_up(bytes, sink)?;
+        let mut at = used;
+        while at < bytes.len() {
+            match self.step(bytes, at, sink) {
+                Ok(next) => at = next,
+                Err(StepError::Stop(Stop::Incomplete)) => {
+                    self.hold(&bytes[at..], sink)?;
+                    break;
+                }
+                Err(StepError::Stop(stop)) => return Err(self.error(at, stop)),
+                Err(StepError::Form(what)) => return Err(DecodeError::Form { what }),
+            }
+        }
+        self.passed += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Ends the page: it has to be whole.
+    pub(super) fn finish(&mut self, sink: &mut impl RowSink) -> Result<(), DecodeError> {
+        if self.state == State::Undecided {
+            self.look_again = 0;
+            self.take_up(&[], sink)?;
+        }
+        let whole = match self.state {
+            State::End => true,
+            State::Start => self.documents > 0,
+            _ => false,
+        };
+        if whole { Ok(()) } else { Err(DecodeError::Cut { offset: self.passed }) }
+    }
+
+    fn error(&self, at: usize, stop: Stop) -> DecodeError {
+        let offset = |place: usize| self.passed + (at + place) as u64;
+        match stop {
+            Stop::Incomplete => DecodeError::Cut { offset: offset(0) },
+            Stop::Syntax(place, what) => DecodeError::Syntax { offset: offset(place), what },
+            Stop::Depth(place) => DecodeError::Depth { offset: offset(place) },
+        }
+    }
+
+    /// Completes the token that is held, and returns how many of `bytes` it took.
+    fn take_up(&mut self, bytes: &[u8], sink: &mut impl RowSink) -> Result<usize, DecodeError> {
+        if self.state == State::Undecided {
+            self.held.extend_from_slice(bytes);
+            if self.held.len() < self.look_again {
+                return Ok(bytes.len());
+            }
+            let held = std::mem::take(&mut self.held);
+            self.state = State::Start;
+            self.carry = Carry::Empty;
+            // All of it is read again from here on; `feed` adds what is new.
+            self.passed -= (held.len() - bytes.len()) as u64;
+            let before = self.passed;
+            self.feed(&held, sink)?;
+            self.passed = before + (held.len() - bytes.len()) as u64;
+            return Ok(bytes.len());
+        }
+        let (found, keeps) = match &mut self.carry {
+            Carry::Empty => return Ok(0),
+            Carry::Value(end) => (end.find(bytes), true),
+            Carry::Skipped(end) => (end.find(bytes), false),
+        };
+        let found = found.map_err(|stop| self.error(0, stop))?;
+        let taken = found.unwrap_or(bytes.len());
+        if keeps {
+            self.held.extend_from_slice(&bytes[..taken]);
+        }
+        if self.held.len() > self.bound() {
+            self.held.truncate(KEPT_OF_OVERSIZED);
+            if let Carry::Value(end) = std::mem::replace(&mut self.carry, Carry::Empty) {
+                self.carry = Carry::Skipped(end);
+            }
+        }
+        if found.is_none() {
+            return Ok(taken);
+        }
+        let skipped = matches!(self.carry, Carry::Skipped(_));
+        self.carry = Carry::Empty;
+        let mut token = std::mem::take(&mut self.held);
+        if skipped {
+            self.skipped(&token, sink)?;
+        } else {
+            // A number or a word is whole only before something else.
+            let length = token.len();
+            token.push(b' ');
+            let passed = self.passed;
+            let wrong = |place: usize| (passed + place as u64).saturating_sub((length - taken) as u64);
+            match self.step(&token, 0, sink) {
+                Ok(used) if used >= length => {}
+                Ok(used) => {
+                    let what = "a value goes on after its end";
+                    return Err(DecodeError::Syntax { offset: wrong(used), what });
+                }
+                Err(StepError::Form(what)) => return Err(DecodeError::Form { what }),
+                Err(StepError::Stop(Stop::Depth(place))) => return Err(DecodeError::Depth { offset: wrong(place) }),
+                Err(StepError::Stop(Stop::Syntax(place, what))) => {
+                    return Err(DecodeError::Syntax { offset: wrong(place), what });
+                }
+                Err(StepError::Stop(Stop::Incomplete)) => {
+                    let what = "a value that is not whole inside its brackets";
+                    return Err(DecodeError::Syntax { offset: wrong(0), what });
+                }
+            }
+        }
+        token.clear();
+        self.held = token;
+        Ok(taken)
+    }
+
+    fn bound(&self) -> usize {
+        match self.state {
+            State::EnvelopeValue(_) | State::Key { .. } => KEPT_OF_ENVELOPE,
+            _ => self.max_row_bytes,
+        }
+    }
+
+    /// Holds the beginning of a token that the input ended in.
+    fn hold(&mut self, bytes: &[u8], sink: &mut impl RowSink) -> Result<(), DecodeError> {
+        self.held.clear();
+        if self.state == State::Undecided {
+            self.held.extend_from_slice(bytes);
+            self.look_again = (bytes.len() * 2).max(1_024);
+            if bytes.len() > self.max_row_bytes {
+                return Err(DecodeError::Form { what: "an object with neither rows nor fields of a row".into() });
+            }
+            return Ok(());
+        }
+        self.carry = Carry::Value(ValueEnd::default());
+        let used = self.take_up(bytes, sink)?;
+        debug_assert_eq!(used, bytes.len());
+        Ok(())
+    }
+
+    /// A token over the bound is over.
+    fn skipped(&mut self, beginning: &[u8], sink: &mut impl RowSink) -> Result<(), DecodeError> {
+        match self.state {
+            State::EnvelopeValue(EnvelopeField::Other) => self.state = State::EnvelopeNext,
+            State::Row { .. } => {
+                sink.oversized(beginning);
+                self.state = State::RowNext;
+            }
+            State::LoneRow => {
+                sink.oversized(beginning);
+                self.state = State::Start;
+            }
+            _ => return Err(DecodeError::Form { what: "a key or link of more than 64 KiB".into() }),
+        }
+        Ok(())
+    }
+}
+
+/// Why a step was not taken.
+enum StepError {
+    Stop(Stop),
+    Form(String),
+}
+
+impl From<Stop> for StepError {
+    fn from(stop: Stop) -> Self {
+        StepError::Stop(stop)
+    }
+}
+
+fn form<T>(what: impl Into<String>) -> Result<T, StepError> {
+    Err(StepError::Form(what.into()))
+}
+
+impl PageReader {
+    /// Reads one token at `at` and returns the position behind it. Positions in errors count from `at`.
+    fn step(&mut self, bytes: &[u8], at: usize, sink: &mut impl RowSink) -> Result<usize, StepError> {
+        let at_token = token::skip_space(bytes, at);
+        let Some(&byte) = bytes.get(at_token) else { return Ok(at_token) };
+        let rest = &bytes[at_token..];
+        let used = self.token(byte, rest, sink).map_err(|error| match error {
+            StepError::Stop(Stop::Syntax(place, what)) => StepError::Stop(Stop::Syntax(at_token - at + place, what)),
+            StepError::Stop(Stop::Depth(place)) => StepError::Stop(Stop::Depth(at_token - at + place)),
+            other => other,
+        })?;
+        Ok(at_token + used)
+    }
+
+    fn token(&mut self, byte: u8, rest: &[u8], sink: &mut impl RowSink) -> Result<usize, StepError> {
+        match self.state {
+            State::Start | State::Undecided => self.start(byte, rest, sink),
+            State::Key { first } => match byte {
+                b'}' if first => self.end_of_envelope(),
+                b'"' => self.envelope_key(rest, sink),
+                _ => Err(Stop::Syntax(0, "a key in quotes was expected").into()),
+            },
+            State::Colon(field) => {
+                if byte != b':' {
+                    return Err(Stop::Syntax(0, "a colon was expected behind a key").into());
+                }
+                self.state = State::EnvelopeValue(field);
+                Ok(1)
+            }
+            State::EnvelopeValue(EnvelopeField::Rows) => {
+                if byte != b'[' {
+                    return form("`data` is not an array");
+                }
+                self.state = State::Row { first: true };
+                Ok(1)
+            }
+            State::EnvelopeValue(field) => {
+                let (value, end) = token::value(rest, 0, 1)?;
+                if field == EnvelopeField::NextLink {
+                    self.next_link = link(value)?;
+                }
+                self.state = State::EnvelopeNext;
+                Ok(end)
+            }
+            State::EnvelopeNext => match byte {
+                b',' => {
+                    self.state = State::Key { first: false };
+                    Ok(1)
+                }
+                b'}' => self.end_of_envelope(),
+                _ => Err(Stop::Syntax(0, "a comma or the closing bracket was expected").into()),
+            },
+            State::Row { first: true } if byte == b']' => Ok(self.end_of_rows()),
+            State::Row { .. } => {
+                let end = sink.row(rest)?;
+                self.state = State::RowNext;
+                Ok(end)
+            }
+            State::RowNext => match byte {
+                b',' => {
+                    self.state = State::Row { first: false };
+                    Ok(1)
+                }
+                b']' => Ok(self.end_of_rows()),
+                _ => Err(Stop::Syntax(0, "a comma or the closing bracket was expected").into()),
+            },
+            State::LoneRow => {
+                let end = sink.row(rest)?;
+                self.end_of_document();
+                Ok(end)
+            }
+            State::End => Err(Stop::Syntax(0, "more text behind the end of the page").into()),
+        }
+    }
+
+    fn start(&mut self, byte: u8, rest: &[u8], sink: &mut impl RowSink) -> Result<usize, StepError> {
+        match (byte, self.form) {
+            (b'[', Form::Array | Form::Detect) => {
+                self.bare_array = true;
+                self.state = State::Row { first: true };
+                Ok(1)
+            }
+            (b'{', Form::Detect) => {
+                self.state = State::Undecided;
+                self.state = if is_envelope(rest, sink)? { State::Start } else { State::LoneRow };
+                if self.state == State::LoneRow { Ok(0) } else { Ok(self.begin_envelope()) }
+            }
+            (b'{', Form::Page) => Ok(self.begin_envelope()),
+            (b'[' | b'{' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n', form_wanted) => {
+                let wanted = match form_wanted {
+                    Form::Page => "an object with `data`",
+                    Form::Array => "an array",
+                    Form::Detect => "an object or array",
+                };
+                form(format!("it should be {wanted}"))
+            }
+            (b'<', _) => Err(Stop::Syntax(0, "it begins with '<', as HTML does").into()),
+            _ => Err(Stop::Syntax(0, "a value was expected").into()),
+        }
+    }
+
+    fn begin_envelope(&mut self) -> usize {
+        self.bare_array = false;
+        self.has_rows = false;
+        self.state = State::Key { first: true };
+        1
+    }
+
+    fn envelope_key(&mut self, rest: &[u8], sink: &mut impl RowSink) -> Result<usize, StepError> {
+        let (name, end) = token::string(rest, 1)?;
+        let field = envelope_field(name);
+        match field {
+            EnvelopeField::Rows if self.has_rows => return form("two `data` keys"),
+            EnvelopeField::Rows => self.has_rows = true,
+            EnvelopeField::NextLink => {}
+            EnvelopeField::Other => sink.envelope_field(name.raw),
+        }
+        self.state = State::Colon(field);
+        Ok(end)
+    }
+
+    fn end_of_rows(&mut self) -> usize {
+        if self.bare_array {
+            self.end_of_document();
+        } else {
+            self.state = State::EnvelopeNext;
+        }
+        1
+    }
+
+    fn end_of_envelope(&mut self) -> Result<usize, StepError> {
+        if !self.has_rows {
+            return form("the object has no `data`");
+        }
+        self.end_of_document();
+        Ok(1)
+    }
+
+    fn end_of_document(&mut self) {
+        self.documents += 1;
+        self.state = if self.form == Form::Detect { State::Start } else { State::End };
+    }
+}
+
+fn envelope_field(name: RawText<'_>) -> EnvelopeField {
+    if name.raw.eq_ignore_ascii_case(b"data") {
+        EnvelopeField::Rows
+    } else if name.raw.eq_ignore_ascii_case(b"nextLink") {
+        EnvelopeField::NextLink
+    } else {
+        EnvelopeField::Other
+    }
+}
+
+/// Does the object at the start of `rest` hold rows, rather than being one? Its first telling key decides.
+fn is_envelope(rest: &[u8], sink: &impl RowSink) -> Result<bool, StepError> {
+    let mut at = token::skip_space(rest, 1);
+    loop {
+        match *rest.get(at).ok_or(Stop::Incomplete)? {
+            b'}' => return Ok(true),
+            b',' => at = token::skip_space(rest, at + 1),
+            _ => {}
+        }
+        let (name, value_at) = token::key(rest, at)?;
+        if envelope_field(name) != EnvelopeField::Other {
+            return Ok(true);
+        }
+        if sink.is_field(name.raw) {
+            return Ok(false);
+        }
+        at = token::skip_space(rest, token::value(rest, value_at, 1)?.1);
+    }
+}
+
+/// The link of an envelope; null and empty text mean that there is none.
+fn link(value: Value<'_>) -> Result<Option<String>, StepError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Text(RawText { raw: b"", .. }) => Ok(None),
+        Value::Text(text) => {
+            let mut scratch = Vec::new();
+            let (text, _) = super::text::unescape(text, &mut scratch);
+            Ok(Some(String::from_utf8_lossy(text).into_owned()))
+        }
+        _ => form("`nextLink` is neither text nor null"),
+    }
+}

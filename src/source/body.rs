@@ -41,10 +41,30 @@ pub struct Body {
     /// Boxed: it is several times as large as all the rest.
     response: Box<Response>,
     path: String,
-    idle_timeout: Duration,
     received: u64,
+    patience: Patience,
+}
+
+/// How long a body may still keep one waiting. Only time spent waiting counts, not that of whoever takes the bytes.
+#[derive(Debug)]
+struct Patience {
+    idle_timeout: Duration,
     waited: Duration,
     since_progress: u64,
+}
+
+impl Patience {
+    fn left(&self) -> Duration {
+        self.idle_timeout.saturating_sub(self.waited)
+    }
+
+    fn got(&mut self, bytes: u64, waited: Duration) {
+        self.waited += waited;
+        self.since_progress += bytes;
+        if self.since_progress >= LEAST_PROGRESS_BYTES {
+            (self.waited, self.since_progress) = (Duration::ZERO, 0);
+        }
+    }
 }
 
 impl Body {
@@ -60,10 +80,8 @@ impl Body {
             encoding,
             response: Box::new(response),
             path: path.to_owned(),
-            idle_timeout,
             received: 0,
-            waited: Duration::ZERO,
-            since_progress: 0,
+            patience: Patience { idle_timeout, waited: Duration::ZERO, since_progress: 0 },
         })
     }
 
@@ -74,19 +92,13 @@ impl Body {
     /// timeout (only time spent waiting here counts).
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, SourceError> {
         let begun = Instant::now();
-        let left = self.idle_timeout.saturating_sub(self.waited);
-        let chunk = timeout(left, self.response.chunk())
+        let chunk = timeout(self.patience.left(), self.response.chunk())
             .await
             .map_err(|_| self.stalled())?
             .map_err(|error| SourceError::of_body(&self.path, self.received, &error))?;
-        self.waited += begun.elapsed();
         let bytes = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         self.received += bytes;
-        self.since_progress += bytes;
-        if self.since_progress >= LEAST_PROGRESS_BYTES {
-            self.since_progress = 0;
-            self.waited = Duration::ZERO;
-        }
+        self.patience.got(bytes, begun.elapsed());
         Ok(chunk)
     }
 
@@ -104,7 +116,7 @@ impl Body {
         SourceError::Network {
             path: self.path.clone(),
             problem: NetworkProblem::Lost,
-            cause: format!("the body stalled for {:?} after {} bytes", self.idle_timeout, self.received),
+            cause: format!("the body stalled for {:?} after {} bytes", self.patience.idle_timeout, self.received),
         }
     }
 }
@@ -154,6 +166,20 @@ mod tests {
 
     fn headers(name: reqwest::header::HeaderName, values: &[&'static str]) -> HeaderMap {
         values.iter().map(|value| (name.clone(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_trickle_is_a_stall() {
+        let second = Duration::from_secs(1);
+        let mut patience = Patience { idle_timeout: 60 * second, waited: Duration::ZERO, since_progress: 0 };
+        for _ in 0..59 {
+            patience.got(1, second);
+        }
+        assert_eq!(patience.left(), second);
+        patience.got(1024, second);
+        assert_eq!(patience.left(), 60 * second);
+        patience.got(1, 61 * second);
+        assert_eq!(patience.left(), Duration::ZERO);
     }
 
     #[test]

@@ -81,9 +81,10 @@ impl Request {
         &self.text
     }
 
-    /// The URL's path, fit for errors and logs.
+    /// The URL's path, fit for errors and logs: no more than 200 characters of it.
     pub fn path(&self) -> &str {
-        self.url.path()
+        let path = self.url.path();
+        path.get(..200).unwrap_or(path)
     }
 
     /// The whole URL with a `nextLink`'s token: to recognise a page asked for before, not to be shown.
@@ -277,12 +278,14 @@ impl Client {
         let mut body = Body::new(response, request.path(), self.idle_timeout).ok()?;
         let mut inflate = body.inflate().of_any_kind();
         let mut text = Vec::new();
+        let full = || SourceError::broken(request, "more words than anyone reads");
         while let Ok(Some(chunk)) = body.chunk().await {
             let pushed = inflate.push(&chunk, &mut |bytes: &[u8]| {
-                text.extend_from_slice(bytes);
-                Ok::<_, SourceError>(())
+                let room = MAX_ERROR_BODY_BYTES - text.len();
+                text.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                if bytes.len() < room { Ok(()) } else { Err(full()) }
             });
-            if pushed.is_err() || text.len() >= MAX_ERROR_BODY_BYTES {
+            if pushed.is_err() {
                 break;
             }
         }
@@ -493,6 +496,8 @@ mod tests {
         broken(&text(ask(vec![unlabelled], None).await.0).await.unwrap_err(), "HTML");
         let empty = answer("200 OK", "", b"");
         broken(&text(ask(vec![empty], None).await.0).await.unwrap_err(), "empty");
+        let packed = answer("200 OK", "Content-Encoding: gzip\r\n", b"");
+        broken(&text(ask(vec![packed], None).await.0).await.unwrap_err(), "empty");
         let nothing = Play::Bytes(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_vec());
         broken(&ask(vec![nothing], None).await.0.unwrap_err(), "204");
     }
@@ -512,6 +517,16 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Key);
             assert!(error.hint().is_some_and(|hint| hint.contains("BILLING_LAKE_API_KEY")));
         }
+    }
+
+    #[tokio::test]
+    async fn an_errors_body_is_read_no_further_than_needed() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&vec![b'x'; 32 << 20]).unwrap();
+        let bomb = answer("503 Service Unavailable", "Content-Encoding: gzip\r\n", &encoder.finish().unwrap());
+        let error = ask(vec![bomb], None).await.0.unwrap_err();
+        broken(&error, "answered 503: xxx");
+        assert!(error.to_string().len() < 400);
     }
 
     #[tokio::test]

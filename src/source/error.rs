@@ -138,7 +138,8 @@ impl SourceError {
         match self {
             SourceError::Setting { .. } => ErrorKind::Usage,
             SourceError::Refused { status: 401 | 403, .. } => ErrorKind::Key,
-            SourceError::Refused { status: 407, .. } => ErrorKind::Usage,
+            SourceError::Refused { status: 407, .. }
+            | SourceError::Network { problem: NetworkProblem::ProxyLogin, .. } => ErrorKind::Usage,
             SourceError::Refused { status: 400 | 404, purpose: Purpose::BillingPeriods, .. } => ErrorKind::Usage,
             SourceError::Refused { .. } | SourceError::Network { .. } | SourceError::Broken { .. } => {
                 ErrorKind::Unavailable

@@ -12,37 +12,36 @@ pub const MAX_PAGE_BYTES: u64 = 1 << 30;
 /// Unpacks one body: text goes to a sink in blocks of at most 128 KiB (as it came when it is not compressed). An answer
 /// that is empty or begins like HTML is refused, and so is one that unpacks to more than a bound; memory stays flat.
 pub struct Inflate {
-    path: String,
     gzip: Option<(Gunzip, Buffer)>,
-    limit: u64,
-    produced: u64,
-    begun: bool,
+    text: TextBound,
 }
 
 impl Inflate {
     pub(super) fn new(path: &str, encoding: Encoding) -> Self {
         let gzip = (encoding == Encoding::Gzip).then(|| (Gunzip::new(), Buffer::new()));
-        Inflate { path: path.to_owned(), gzip, limit: MAX_PAGE_BYTES, produced: 0, begun: false }
+        let text = TextBound { path: path.to_owned(), limit: MAX_PAGE_BYTES, produced: 0, begun: false };
+        Inflate { gzip, text }
     }
 
     /// The same with another bound, in bytes of text.
     pub fn with_limit(mut self, limit: u64) -> Self {
-        self.limit = limit;
+        self.text.limit = limit;
         self
     }
 
     /// The same for a body that need not be JSON, such as an error's.
     pub(super) fn of_any_kind(mut self) -> Self {
-        self.begun = true;
+        self.text.begun = true;
         self
     }
 
     /// Bytes of text so far.
     pub fn produced(&self) -> u64 {
-        self.produced
+        self.text.produced
     }
 
-    /// Takes the next bytes of the body and gives their text to `sink`, whose error ends it.
+    /// Takes the next bytes of the body and gives their text to `sink`, whose error ends it: what failed once is not to be
+    /// pushed to again.
     ///
     /// # Errors
     /// Corrupt gzip and HTML may be gone next time ([`SourceError::Broken`]); too much text is [`SourceError::Content`].
@@ -51,21 +50,20 @@ impl Inflate {
         bytes: &[u8],
         sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let Some((mut gunzip, mut buffer)) = self.gzip.take() else {
-            self.judge(bytes)?;
+        let Some((gunzip, buffer)) = &mut self.gzip else {
+            self.text.judge(bytes)?;
             return sink(bytes);
         };
         let mut input = bytes;
         loop {
             let (consumed, produced) =
-                gunzip.step(input, &mut buffer).map_err(|Corrupt| self.broken("the gzip body is corrupt"))?;
+                gunzip.step(input, buffer).map_err(|Corrupt| self.text.broken("the gzip body is corrupt"))?;
             input = &input[consumed..];
             if produced > 0 {
-                self.judge(&buffer[..produced])?;
+                self.text.judge(&buffer[..produced])?;
                 sink(&buffer[..produced])?;
             }
             if input.is_empty() && produced < buffer.len() {
-                self.gzip = Some((gunzip, buffer));
                 return Ok(());
             }
         }
@@ -76,22 +74,31 @@ impl Inflate {
     /// # Errors
     /// When it ended too early or held nothing ([`SourceError::Broken`]).
     pub fn finish(self) -> Result<(), SourceError> {
-        if self.gzip.as_ref().is_some_and(|(gunzip, _)| !gunzip.is_whole()) {
-            return Err(self.broken("the gzip body ends early"));
+        let nothing = self.text.produced == 0 && self.gzip.as_ref().is_none_or(|(gunzip, _)| gunzip.is_unused());
+        if !nothing && self.gzip.as_ref().is_some_and(|(gunzip, _)| !gunzip.is_whole()) {
+            return Err(self.text.broken("the gzip body ends early"));
         }
-        if !self.begun {
-            return Err(self.broken("the answer is empty"));
+        if !self.text.begun {
+            return Err(self.text.broken("the answer is empty"));
         }
         Ok(())
     }
+}
 
+/// What is asked of an answer's text as it comes: that it stays within a bound and does not begin like HTML.
+struct TextBound {
+    path: String,
+    limit: u64,
+    produced: u64,
+    begun: bool,
+}
+
+impl TextBound {
     fn judge(&mut self, text: &[u8]) -> Result<(), SourceError> {
         self.produced += text.len() as u64;
         if self.produced > self.limit {
-            return Err(SourceError::Content {
-                path: self.path.clone(),
-                problem: format!("the answer unpacks to more than {} bytes", self.limit),
-            });
+            let problem = format!("the answer unpacks to more than {} bytes", self.limit);
+            return Err(SourceError::Content { path: self.path.clone(), problem });
         }
         if !self.begun
             && let Some(first) = text.iter().find(|b| !b.is_ascii_whitespace() && !matches!(b, 0xef | 0xbb | 0xbf))
@@ -162,6 +169,11 @@ impl Gunzip {
                 return Ok((consumed, produced));
             }
         }
+    }
+
+    /// Whether there was no input yet.
+    pub(super) fn is_unused(&self) -> bool {
+        self.place == Place::Start
     }
 
     /// Whether the input could end here.
@@ -255,6 +267,7 @@ mod tests {
             assert!(plain.to_string().contains(told) && plain.is_retryable(), "{plain}");
             assert_eq!(plain, packed);
         }
+        assert!(gunzip(b"").unwrap_err().to_string().contains("empty"));
     }
 
     proptest! {

@@ -51,3 +51,19 @@ pub use inflate::{Inflate, MAX_PAGE_BYTES};
 pub use key::ApiKey;
 pub use periods::{PeriodEntry, parse_billing_periods};
 pub use retry::{Decision, RetryPolicy, Stop, random_fraction};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_waits_or_works_may_move_to_another_thread() {
+        fn moves<T: Send + 'static>() {}
+        moves::<ApiKey>();
+        moves::<Client>();
+        moves::<Body>();
+        moves::<Inflate>();
+        moves::<Input>();
+        moves::<SourceError>();
+    }
+}

@@ -214,15 +214,15 @@ impl State {
         Some((renderer, sums))
     }
 
-    /// The body of a page, and the next one begun in the background.
+    /// The body of a page; the next ones are begun in the background.
     pub async fn page(self: &Arc<Self>, renderer: &Arc<Renderer>, page: u64, gzip: bool) -> Bytes {
         let body = self.cell(renderer, page, gzip);
-        if page < renderer.pages() {
-            let (ahead, renderer) = (self.cell(renderer, page + 1, gzip), renderer.clone());
-            if !ahead.initialized() {
-                tokio::spawn(async move {
-                    fill(&ahead, &renderer, page + 1, gzip).await;
-                });
+        // Compressing takes longer than most clients need for a page, so more of it is done at once.
+        let ahead = if gzip { 2 } else { 1 };
+        for next in page + 1..=renderer.pages().min(page + ahead) {
+            let (cell, renderer) = (self.cell(renderer, next, gzip), renderer.clone());
+            if !cell.initialized() {
+                tokio::spawn(async move { fill(&cell, &renderer, next, gzip).await });
             }
         }
         fill(&body, renderer, page, gzip).await

@@ -52,7 +52,7 @@ pub(super) async fn demo(args: DemoArgs, terminal: &Terminal) -> Result<u8, RunE
     simulator.stop().await;
 
     demo.say(&format!("\nThe lake in {}:\n", args.dest.display()))?;
-    demo.say(&query::holdings(&demo.lake)?)?;
+    demo.say(&query::holdings_table(&demo.lake)?)?;
     demo.say(&format!(
         "\nRead it with DuckDB:\n\n  duckdb -c \"SELECT billing_period, count(*) AS rows, sum(cost) AS cost FROM \
          read_parquet('{}/usage_details/*/*/*.parquet', hive_partitioning = true) GROUP BY ALL ORDER BY ALL\"",
@@ -114,7 +114,7 @@ fn first_month() -> Month {
     use chrono::{Datelike, Months, Utc};
     let today = Utc::now().date_naive();
     let first = today.checked_sub_months(Months::new(MONTHS - 1)).unwrap_or(today);
-    Month { year: first.year(), month: first.month() }
+    Month { year: first.year() as u16, month: first.month() as u8 }
 }
 
 /// The oldest billing period of the lake.

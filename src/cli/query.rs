@@ -8,7 +8,7 @@ use super::terminal::Terminal;
 use super::{output, work};
 use crate::contract::Dataset;
 use crate::lake::{Lake, LakeFile, LastRun};
-use crate::sync::{self, RunError};
+use crate::sync::{self, ErrorKind, RunError};
 
 #[derive(Serialize)]
 struct PeriodLine {
@@ -27,10 +27,10 @@ pub(super) async fn periods(args: PeriodsArgs, terminal: &Terminal) -> Result<u8
     let periods = sync::list_periods(client, &args.enrollment, key, retry, terminal.progress()).await?;
     let lines = periods.iter().map(|entry| PeriodLine {
         billing_period: entry.period.to_string(),
-        usage_details: entry.has_usage_details(),
-        balance_summary: entry.has_balance_summary(),
-        marketplace_charges: entry.has_marketplace_charges(),
-        price_sheet: entry.has_price_sheet(),
+        usage_details: entry.has_usage,
+        balance_summary: entry.has_balance,
+        marketplace_charges: entry.has_marketplace,
+        price_sheet: entry.has_price_sheet,
     });
     match args.format {
         Format::Json => output::json(&lines.collect::<Vec<_>>())?,
@@ -79,10 +79,10 @@ impl StatusLine {
             rejected_rows: state.map(|state| state.rejected_rows),
             cost: state.and_then(|state| state.control_totals.get("cost").cloned()),
             fetched_at: state.map(|state| state.fetched_at.clone()),
-            checked_at: last_run.checked(&file.slice).map(str::to_owned),
+            checked_at: last_run.checked_at(&file.slice).map(str::to_owned),
             etag: state.and_then(|state| state.etag.as_deref()).map(|etag| String::from_utf8_lossy(etag).into_owned()),
             source: state.map(|state| state.source.clone()),
-            problem: file.state.as_ref().err().map(|unreadable| unreadable.reason.clone()),
+            problem: file.state.as_ref().err().map(|unreadable| unreadable.to_string()),
         }
     }
 
@@ -104,35 +104,39 @@ impl StatusLine {
 
 /// `billing-lake status`
 pub(super) fn status(args: &StatusArgs) -> Result<u8, RunError> {
-    let lake = Lake::open_existing(&args.lake.dest)?;
-    let last_run = lake.last_run();
-    let mut lines = Vec::new();
-    for dataset in Dataset::ALL {
-        let mut files = lake.files(dataset)?;
-        files.sort_by(|a, b| a.slice.cmp(&b.slice));
-        lines.extend(files.iter().map(|file| StatusLine::new(file, &last_run)));
-    }
+    let lines = match Lake::open_existing(&args.lake.dest)? {
+        Some(lake) => holdings(&lake)?,
+        None => {
+            return Err(RunError::new(ErrorKind::Usage, format!("there is no lake in {}", args.lake.dest))
+                .with_hint("name the lake's folder with --dest or BILLING_LAKE_DEST; `billing-lake sync` creates it"));
+        }
+    };
     match args.lake.format {
         Format::Json => output::json(&lines)?,
         Format::Ndjson => output::ndjson(lines)?,
         Format::Markdown => return Err(output::no_markdown()),
         Format::Text if lines.is_empty() => output::print("the lake is empty\n")?,
-        Format::Text => output::print(&status_table(lines))?,
+        Format::Text => output::print(&table(lines))?,
     }
     Ok(0)
 }
 
-fn status_table(lines: Vec<StatusLine>) -> String {
+/// What a lake holds, by slice.
+fn holdings(lake: &Lake) -> Result<Vec<StatusLine>, RunError> {
+    let last_run = lake.last_run()?;
+    let mut lines = Vec::new();
+    for dataset in Dataset::ALL {
+        lines.extend(lake.files(dataset)?.iter().map(|file| StatusLine::new(file, &last_run)));
+    }
+    Ok(lines)
+}
+
+fn table(lines: Vec<StatusLine>) -> String {
     let headings = ["dataset", "enrollment", "period", " rows", " cost", " size", "fetched (UTC)", "checked (UTC)", "ETag"];
     output::table(&headings, &lines.into_iter().map(StatusLine::cells).collect::<Vec<_>>())
 }
 
 /// What a lake holds, as a table.
-pub(super) fn holdings(lake: &Lake) -> Result<String, RunError> {
-    let last_run = lake.last_run();
-    let mut lines = Vec::new();
-    for dataset in Dataset::ALL {
-        lines.extend(lake.files(dataset)?.iter().map(|file| StatusLine::new(file, &last_run)));
-    }
-    Ok(status_table(lines))
+pub(super) fn holdings_table(lake: &Lake) -> Result<String, RunError> {
+    Ok(table(holdings(lake)?))
 }

@@ -14,7 +14,8 @@ pub(super) async fn simulate(args: SimulateArgs) -> Result<u8, RunError> {
     if let Some(folder) = folder {
         let mut pages = 0;
         for enrollment in &options.enrollments {
-            for period in options.periods() {
+            for month in 0..options.months {
+                let period = options.from.plus(month).to_string();
                 let target = folder.join(enrollment).join(&period);
                 pages += write_pages(&options, enrollment, &period, &target).map_err(|error| {
                     RunError::new(ErrorKind::Destination, format!("{}: {error}", target.display()))
@@ -51,5 +52,6 @@ fn options(args: SimulateArgs) -> Options {
         gzip: !args.no_gzip,
         port: args.port,
         latency: Duration::from_millis(args.latency),
+        ..Options::default()
     }
 }

@@ -28,7 +28,7 @@ pub(super) async fn plan(args: SyncArgs, terminal: &Terminal) -> Result<u8, RunE
     let client = client(&args.api)?;
     let options = options(&args)?;
     let lake = Lake::open_existing(&args.lake.dest)?;
-    let report = sync::plan(&lake, client, options, terminal.progress()).await;
+    let report = sync::plan(lake.as_ref(), client, options, terminal.progress()).await;
     terminal.end();
     conclude(&report, args.lake.format, 0)
 }
@@ -40,7 +40,7 @@ pub(super) async fn convert(args: ConvertArgs, terminal: &Terminal) -> Result<u8
         return Err(RunError::new(ErrorKind::Usage, "convert takes usage_details: its rows have a date")
             .with_hint("billing_periods come with sync --datasets all"));
     }
-    let inputs = Inputs::open(&args.inputs)?;
+    let inputs = args.inputs.iter().map(|input| Inputs::open(input)).collect::<Result<Vec<_>, _>>()?;
     let lake = Lake::open(&args.lake.dest)?;
     let options = ConvertOptions {
         enrollment: args.enrollment,

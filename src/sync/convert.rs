@@ -14,8 +14,8 @@ use super::writer::{MaxRejected, Origin, PageError, SliceWriter, WriterOptions, 
 use super::{ErrorKind, RunError, RunReport, SliceOutcome, SliceReport, new_run_id, now};
 use crate::contract::{BillingPeriod, Dataset, Enrollment, Slice};
 use crate::decode::{Form, InvalidText, Options, RowScope};
-use crate::lake::{Lake, Run, StagedFile, WriteOptions};
-use crate::source::{Encoding, Input, Inputs};
+use crate::lake::{Lake, LastRun, Run, StagedFile, WriteOptions};
+use crate::source::{Input, Inputs};
 
 /// What a conversion is to do.
 pub struct ConvertOptions {
@@ -36,7 +36,7 @@ pub struct ConvertOptions {
 }
 
 /// Fills the lake from files. Whatever goes wrong stands in the report.
-pub fn convert(lake: &Lake, inputs: Inputs, options: &ConvertOptions, progress: &dyn Progress) -> RunReport {
+pub fn convert(lake: &Lake, inputs: Vec<Inputs>, options: &ConvertOptions, progress: &dyn Progress) -> RunReport {
     let (run_id, started_at) = (new_run_id(), now());
     let run = match lake.begin_run(&run_id) {
         Ok(run) => Arc::new(run),
@@ -50,7 +50,7 @@ pub fn convert(lake: &Lake, inputs: Inputs, options: &ConvertOptions, progress: 
         Err(error) => (Vec::new(), Some(error)),
     };
     let report = RunReport::new(run_id, started_at, error, slices);
-    conclude(lake, run, &lake.last_run(), report)
+    conclude(lake, run, &LastRun::default(), report)
 }
 
 fn in_place(lake: &Lake, dataset: Dataset) -> Result<BTreeSet<BillingPeriod>, RunError> {
@@ -70,10 +70,10 @@ struct Conversion<'a> {
 }
 
 impl Conversion<'_> {
-    fn all(mut self, inputs: Inputs) -> Result<Vec<SliceReport>, RunError> {
+    fn all(mut self, inputs: Vec<Inputs>) -> Result<Vec<SliceReport>, RunError> {
         let mut spill = Spill::new()?;
         let mut first = self.writer(None);
-        for input in inputs {
+        for input in inputs.into_iter().flatten() {
             self.read(input?, &mut first, &mut spill)?;
         }
         let mut staged = Vec::new();
@@ -83,7 +83,7 @@ impl Conversion<'_> {
         }
         for period in spill.periods() {
             let mut writer = self.writer(Some(period));
-            writer.begin_page(Encoding::Identity, false);
+            writer.begin_page(None, false);
             spill.read(period, |rows| writer.feed(rows).map_err(|error| internal(&error)))?;
             writer.commit().map_err(|error| internal(&error))?;
             staged.push(self.stage(writer, period)?);
@@ -115,8 +115,8 @@ impl Conversion<'_> {
             PageError::Slice(error) => error,
             other => RunError::new(ErrorKind::Data, format!("{name}: {other}")),
         };
-        first.begin_page(Encoding::Identity, false);
-        while let Some(text) = input.next_block()? {
+        first.begin_page(None, false);
+        while let Some(text) = input.chunk()? {
             first.feed(text).map_err(wrong)?;
             self.bytes += text.len() as u64;
             self.keep_strays(first, spill)?;

@@ -14,7 +14,7 @@ use crate::contract::Slice;
 use crate::decode::DecodeError;
 use crate::lake::StagedFile;
 use crate::source::{
-    Answer, ApiKey, Body, Client, Decision, Inflate, Request, RetryPolicy, SourceError, random_fraction,
+    Answer, ApiKey, Body, Client, Decision, Request, RetryPolicy, SourceError, random_fraction,
 };
 
 /// Reads of a slice until its pages belong to one state: the first and two more.
@@ -158,7 +158,7 @@ impl Fetcher {
             self.progress.page(slice, pages, page.rows, effort.bytes);
             let Some(link) = page.page.next_link.take() else { break };
             let request = self.client.next_request(first_request, &link)?;
-            if request.text() == first_request.text() || !seen.insert(link) {
+            if request.url() == first_request.url() || !seen.insert(link) {
                 let problem = format!("the link to page {} leads back to a page that was read already", pages + 1);
                 return Err(SourceError::content(first_request, problem).into());
             }
@@ -195,7 +195,7 @@ impl Fetcher {
                     }
                 },
             };
-            let etag = body.etag().map(<[u8]>::to_vec);
+            let etag = body.etag.clone();
             let error = match stream(pipeline, body, with_hash, effort).await {
                 Ok(committed) => return Ok((committed, etag)),
                 Err(PageError::Slice(error)) => return Err(error.into()),
@@ -249,7 +249,7 @@ impl Fetcher {
             attempt += 1;
             let error = match self.ask(request, etag, effort).await? {
                 Answer::NotModified => return Ok(true),
-                Answer::Body(body) if etag.is_some() => return Ok(body.etag() == etag),
+                Answer::Body(body) if etag.is_some() => return Ok(body.etag.as_deref() == etag),
                 Answer::Body(body) => match hash_of(body, effort).await {
                     Ok(again) => return Ok(Some(again) == hash),
                     Err(error) => error,
@@ -267,7 +267,7 @@ async fn stream(
     with_hash: bool,
     effort: &mut Effort,
 ) -> Result<Committed, PageError> {
-    pipeline.begin_page(body.encoding(), with_hash).await?;
+    pipeline.begin_page(body.inflate(), with_hash).await?;
     while let Some(bytes) = body.chunk().await? {
         effort.bytes += bytes.len() as u64;
         pipeline.feed(bytes).await?;
@@ -277,7 +277,7 @@ async fn stream(
 
 /// SHA-256 of a body's text.
 async fn hash_of(mut body: Body, effort: &mut Effort) -> Result<[u8; 32], SourceError> {
-    let mut inflate = Inflate::new(body.encoding());
+    let mut inflate = body.inflate();
     let mut hash = Sha256::new();
     while let Some(bytes) = body.chunk().await? {
         effort.bytes += bytes.len() as u64;

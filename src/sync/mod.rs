@@ -44,7 +44,7 @@ impl From<crate::source::SourceError> for RunError {
             crate::source::ErrorKind::Data => ErrorKind::Data,
         };
         let hint = error.hint().map(str::to_owned);
-        RunError { kind, message: error.to_string(), hint, retryable: error.is_retryable() }
+        RunError { hint, ..RunError::new(kind, error.to_string()) }
     }
 }
 
@@ -56,6 +56,6 @@ impl From<crate::lake::LakeError> for RunError {
             crate::lake::LakeErrorKind::Internal => ErrorKind::Internal,
         };
         let hint = error.hint().map(str::to_owned);
-        RunError { kind, message: error.to_string(), hint, retryable: false }
+        RunError { hint, ..RunError::new(kind, error.to_string()) }
     }
 }

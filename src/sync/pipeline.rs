@@ -10,13 +10,13 @@ use super::writer::{Origin, PageError, SliceWriter};
 use super::{ErrorKind, RunError, SliceReport};
 use crate::decode::PageSummary;
 use crate::lake::StagedFile;
-use crate::source::Encoding;
+use crate::source::Inflate;
 
 /// Pieces of a body that may wait for the thread.
 const QUEUE: usize = 8;
 
 enum Order {
-    Begin { encoding: Encoding, with_hash: bool },
+    Begin { inflate: Inflate, with_hash: bool },
     Feed(Bytes),
     Commit(oneshot::Sender<Result<Committed, PageError>>),
     Rollback(oneshot::Sender<Result<(), PageError>>),
@@ -52,8 +52,8 @@ impl Pipeline {
         Pipeline { orders, thread }
     }
 
-    pub(crate) async fn begin_page(&self, encoding: Encoding, with_hash: bool) -> Result<(), PageError> {
-        self.send(Order::Begin { encoding, with_hash }).await
+    pub(crate) async fn begin_page(&self, inflate: Inflate, with_hash: bool) -> Result<(), PageError> {
+        self.send(Order::Begin { inflate, with_hash }).await
     }
 
     pub(crate) async fn feed(&self, bytes: Bytes) -> Result<(), PageError> {
@@ -105,9 +105,9 @@ fn work(mut writer: SliceWriter, mut queue: mpsc::Receiver<Order>) {
     let mut broken: Option<PageError> = None;
     while let Some(order) = queue.blocking_recv() {
         match order {
-            Order::Begin { encoding, with_hash } => {
+            Order::Begin { inflate, with_hash } => {
                 broken = None;
-                writer.begin_page(encoding, with_hash);
+                writer.begin_page(Some(inflate), with_hash);
             }
             Order::Feed(bytes) => {
                 if broken.is_none() {

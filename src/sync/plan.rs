@@ -1,6 +1,5 @@
 //! Which slices a run asks for, and why: a pure function of what the API lists, what the lake holds and today's date.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use crate::contract::{BillingPeriod, Contract, Slice};
@@ -109,8 +108,8 @@ pub(crate) fn decide(slice: &Slice, in_place: Option<&LakeFile>, situation: &Sit
     }
     let state = match &file.state {
         Ok(state) => state,
-        Err(unreadable @ Unreadable { newer_version: true, .. }) => return (Action::Refuse, unreadable.reason.clone()),
-        Err(unreadable) => return fetch(&format!("the file in place cannot be read: {}", unreadable.reason)),
+        Err(newer @ Unreadable::Newer { .. }) => return (Action::Refuse, format!("the file in place is {newer}")),
+        Err(unreadable) => return fetch(&format!("the file in place cannot be read: {unreadable}")),
     };
     if state.contract != situation.contract.fingerprint() {
         return fetch("the file in place has other columns");
@@ -152,11 +151,6 @@ fn last_asked(state: &FileState, checked: Option<i32>) -> Option<i32> {
 pub(crate) fn day_of(instant: &str) -> Option<i32> {
     let instant = chrono::DateTime::parse_from_rfc3339(instant).ok()?;
     Some(instant.to_utc().date_naive().to_epoch_days())
-}
-
-/// Files in place by slice.
-pub(crate) fn by_slice(files: Vec<LakeFile>) -> BTreeMap<Slice, LakeFile> {
-    files.into_iter().map(|file| (file.slice.clone(), file)).collect()
 }
 
 #[cfg(test)]

@@ -8,21 +8,21 @@ use tokio::task::JoinSet;
 
 use super::budget::{Shares, shares};
 use super::fetch::{Effort, Fetcher};
-use super::plan::{Action, Situation, by_slice, day_of, decide};
+use super::plan::{Action, Situation, day_of, decide};
 use super::progress::Progress;
 use super::writer::{MaxRejected, Origin, PageError, SliceWriter, WriterOptions};
 use super::{ErrorKind, Periods, Recheck, RunError, RunReport, SliceOutcome, SliceReport, new_run_id, now};
 use crate::contract::{BillingPeriod, Contract, Dataset, Enrollment, Slice};
 use crate::decode::{Form, InvalidText, Options, RowScope};
-use crate::lake::{Lake, LakeFile, LastRun, Run, StagedFile, WriteOptions};
+use crate::lake::{Lake, LakeError, LakeFile, LastRun, Run, StagedFile, WriteOptions};
 use crate::source::{
-    Answer, ApiKey, Body, Client, Encoding, PeriodEntry, Request, RetryPolicy, parse_billing_periods, read_small,
+    Answer, ApiKey, Body, Client, PeriodEntry, Request, RetryPolicy, parse_billing_periods, read_small,
 };
 
 /// Conditional requests under way at once; they hold no memory of a slice.
 const CHECKS_AT_ONCE: usize = 16;
 /// Bytes of a billing periods answer.
-const MAX_PERIODS_BYTES: usize = 16 << 20;
+const MAX_PERIODS_BYTES: u64 = 16 << 20;
 
 /// What a run is to do.
 pub struct SyncOptions {
@@ -107,10 +107,10 @@ async fn list(fetcher: &Fetcher, enrollment: &Enrollment) -> Result<Listing, Run
         let error = match fetcher.ask(&request, None, &mut effort).await? {
             Answer::NotModified => crate::source::SourceError::broken(&request, "it answered 304 without a condition"),
             Answer::Body(body) => {
-                let etag = body.etag().map(<[u8]>::to_vec);
+                let etag = body.etag.clone();
                 match read_small(body, MAX_PERIODS_BYTES).await {
                     Ok(body) => {
-                        let periods = parse_billing_periods(&body)?;
+                        let periods = parse_billing_periods(&request, &body)?;
                         effort.bytes += body.len() as u64;
                         let source = fetcher.client.endpoint().to_owned();
                         return Ok(Listing { body, etag, request, periods, source, effort });
@@ -130,7 +130,7 @@ pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
         Ok(run) => Arc::new(run),
         Err(error) => return RunReport::new(run_id, started_at, Some(error.into()), Vec::new()),
     };
-    let (planned, failure) = prepare(lake, client, &options, &progress).await;
+    let (planned, failure) = prepare(Some(lake), client, &options, &progress).await;
     let shares = shares(options.memory, options.concurrency);
     if shares.slices < options.concurrency {
         tracing::info!("--memory has room for {} slices at once, not {}", shares.slices, options.concurrency);
@@ -158,13 +158,13 @@ pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
             (place, slice, report)
         });
     }
-    let mut last_run = lake.last_run();
+    let mut checked = LastRun::default();
     let mut failure = failure;
     while let Some(done) = tasks.join_next().await {
         match done {
             Ok((place, slice, report)) => {
                 if matches!(report.outcome, SliceOutcome::Published | SliceOutcome::Unchanged) {
-                    last_run.set_checked(&slice, &now());
+                    checked.set_checked_at(&slice, now());
                 }
                 reports.insert(place, report);
             }
@@ -176,13 +176,13 @@ pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
     }
     drop(work);
     let report = RunReport::new(run_id, started_at, failure, reports.into_values().collect());
-    conclude(lake, run, &last_run, report)
+    conclude(lake, run, &checked, report)
 }
 
 /// Keeps the report and the times of checks, and ends the run.
-pub(super) fn conclude(lake: &Lake, run: Arc<Run>, last_run: &LastRun, report: RunReport) -> RunReport {
+pub(super) fn conclude(lake: &Lake, run: Arc<Run>, checked: &LastRun, report: RunReport) -> RunReport {
     let keep = || -> Result<(), RunError> {
-        lake.save_last_run(last_run)?;
+        lake.save_last_run(checked)?;
         let json = serde_json::to_string_pretty(&report)
             .map_err(|error| RunError::new(ErrorKind::Internal, format!("the run report is no JSON: {error}")))?;
         run.save_report(&json)?;
@@ -202,8 +202,9 @@ pub(super) fn conclude(lake: &Lake, run: Arc<Run>, last_run: &LastRun, report: R
     }
 }
 
-/// Says what [`sync`] would do. Asks the API for its billing periods, and nothing else.
-pub async fn plan(lake: &Lake, client: Arc<Client>, options: SyncOptions, progress: Arc<dyn Progress>) -> RunReport {
+/// Says what [`sync`] would do, to a lake that may not be there yet. Asks the API for its billing periods, and nothing
+/// else.
+pub async fn plan(lake: Option<&Lake>, client: Arc<Client>, options: SyncOptions, progress: Arc<dyn Progress>) -> RunReport {
     let (run_id, started_at) = (new_run_id(), now());
     let (planned, failure) = prepare(lake, client, &options, &progress).await;
     RunReport::new(run_id, started_at, failure, planned.into_iter().map(|planned| planned.report).collect())
@@ -211,19 +212,15 @@ pub async fn plan(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
 
 /// Lists, looks and decides: all slices of the run in their order, and the first failure of a listing.
 async fn prepare(
-    lake: &Lake,
+    lake: Option<&Lake>,
     client: Arc<Client>,
     options: &SyncOptions,
     progress: &Arc<dyn Progress>,
 ) -> (Vec<Planned>, Option<RunError>) {
-    let mut in_place = BTreeMap::new();
-    for dataset in &options.datasets {
-        match lake.files(*dataset) {
-            Ok(files) => in_place.extend(by_slice(files)),
-            Err(error) => return (Vec::new(), Some(error.into())),
-        }
-    }
-    let last_run = lake.last_run();
+    let (in_place, last_run) = match lake.map(|lake| look(lake, &options.datasets)).transpose() {
+        Ok(seen) => seen.unwrap_or_default(),
+        Err(error) => return (Vec::new(), Some(error.into())),
+    };
     let mut planned = Vec::new();
     let mut failure = None;
     for (enrollment, key) in &options.enrollments {
@@ -242,6 +239,15 @@ async fn prepare(
         }
     }
     (planned, failure)
+}
+
+/// What the lake holds of these datasets, and when it was last asked for.
+fn look(lake: &Lake, datasets: &[Dataset]) -> Result<(BTreeMap<Slice, LakeFile>, LastRun), LakeError> {
+    let mut in_place = BTreeMap::new();
+    for dataset in datasets {
+        in_place.extend(lake.files(*dataset)?.into_iter().map(|file| (file.slice.clone(), file)));
+    }
+    Ok((in_place, lake.last_run()?))
 }
 
 /// Plans the slices of one enrollment.
@@ -267,7 +273,7 @@ impl Planner<'_> {
                     let listed: Vec<_> = listing.periods.iter().map(|entry| entry.period).collect();
                     let (chosen, missing) = self.options.periods.choose(&listed);
                     let has_usage = |period| {
-                        listing.periods.iter().any(|entry| entry.period == period && entry.has_usage_details())
+                        listing.periods.iter().any(|entry| entry.period == period && entry.has_usage)
                     };
                     for period in chosen {
                         let request = self.fetcher.client.usage_request(enrollment, period);
@@ -305,7 +311,7 @@ impl Planner<'_> {
             today: chrono::Utc::now().date_naive().to_epoch_days(),
             contract: &contract,
             request: request.text(),
-            checked: self.last_run.checked(&slice).and_then(day_of),
+            checked: self.last_run.checked_at(&slice).and_then(day_of),
         };
         let (action, why) = decide(&slice, in_place, &situation);
         let mut report = SliceReport::new(&slice, SliceOutcome::Planned);
@@ -398,7 +404,7 @@ async fn check_and_fetch(
         let checking = work.checks.acquire().await;
         match fetcher.ask(request, Some(&etag), effort).await? {
             Answer::NotModified => return Ok(SliceOutcome::Unchanged),
-            Answer::Body(body) if body.etag() == Some(&etag) => return Ok(SliceOutcome::Unchanged),
+            Answer::Body(body) if body.etag.as_ref() == Some(&etag) => return Ok(SliceOutcome::Unchanged),
             // The answer is the first page. It cannot be kept waiting for its turn, so then it is asked for again.
             Answer::Body(body) => {
                 slot = Arc::clone(&work.slots).try_acquire_owned().ok();
@@ -467,7 +473,7 @@ async fn publish_listing(
         let wrong = |error: PageError| {
             RunError::new(ErrorKind::Data, format!("GET {}: {error}", of_list.request.path()))
         };
-        writer.begin_page(Encoding::Identity, false);
+        writer.begin_page(None, false);
         writer.feed(&of_list.body).map_err(wrong)?;
         writer.commit().map_err(wrong)?;
         let origin = Origin {

@@ -8,7 +8,7 @@ use super::{ErrorKind, RunError, SliceReport};
 use crate::contract::{Contract, Dataset, Enrollment, Slice};
 use crate::decode::{DecodeError, Decoder, Options, PageSummary, StrayRows, Summary};
 use crate::lake::{FileState, RejectedRows, Run, SliceFile, StagedFile, WriteOptions};
-use crate::source::{Encoding, Inflate};
+use crate::source::Inflate;
 
 /// Rejected rows after which the reading of a slice stops, unless more are allowed.
 const REJECTED_TO_SEE: u64 = 1_000;
@@ -92,7 +92,8 @@ pub(crate) struct SliceWriter {
     decoder: Decoder,
     file: Option<SliceFile>,
     rejected: Option<RejectedRows>,
-    inflate: Inflate,
+    /// Unpacks the page at work; none when its bytes are text already.
+    inflate: Option<Inflate>,
     /// The hash of the page at work, when it was asked for.
     hash: Option<Sha256>,
 }
@@ -101,8 +102,7 @@ impl SliceWriter {
     pub(crate) fn new(run: Arc<Run>, options: WriterOptions) -> Self {
         let contract = Contract::of(options.dataset);
         let decoder = Decoder::new(Arc::clone(&contract), options.enrollment.clone(), options.decode.clone());
-        let inflate = Inflate::new(Encoding::Identity);
-        SliceWriter { run, options, contract, decoder, file: None, rejected: None, inflate, hash: None }
+        SliceWriter { run, options, contract, decoder, file: None, rejected: None, inflate: None, hash: None }
     }
 
     /// The slice, as far as its period is known.
@@ -114,21 +114,25 @@ impl SliceWriter {
         }
     }
 
-    /// Begins a page whose bytes come in that encoding.
-    pub(crate) fn begin_page(&mut self, encoding: Encoding, with_hash: bool) {
-        self.inflate = Inflate::new(encoding);
+    /// Begins a page whose bytes are to be unpacked so, and hashed if asked for.
+    pub(crate) fn begin_page(&mut self, inflate: Option<Inflate>, with_hash: bool) {
+        self.inflate = inflate;
         self.hash = with_hash.then(Sha256::new);
     }
 
     /// Takes bytes of the page as they came over the line.
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), PageError> {
         let SliceWriter { inflate, decoder, hash, .. } = self;
-        inflate.push(bytes, &mut |text: &[u8]| {
+        let mut take = |text: &[u8]| {
             if let Some(hash) = hash {
                 hash.update(text);
             }
             decoder.feed(text).map_err(PageError::from)
-        })?;
+        };
+        match inflate {
+            Some(inflate) => inflate.push(bytes, &mut take)?,
+            None => take(bytes)?,
+        }
         self.write_full_groups()?;
         self.write_rejected()?;
         Ok(())
@@ -136,8 +140,9 @@ impl SliceWriter {
 
     /// Ends the page: its rows are taken. Also returns the hash of its text, when it was asked for.
     pub(crate) fn commit(&mut self) -> Result<(PageSummary, Option<[u8; 32]>), PageError> {
-        let SliceWriter { inflate, .. } = self;
-        inflate.finish()?;
+        if let Some(inflate) = self.inflate.take() {
+            inflate.finish()?;
+        }
         let page = self.decoder.commit()?;
         self.write_full_groups()?;
         self.write_rejected()?;
@@ -179,26 +184,25 @@ impl SliceWriter {
             return Ok(());
         }
         let slice = self.slice();
-        let rejected = self.rejected.get_or_insert_with(|| self.run.reject(&slice));
+        let rejected = match self.rejected.take() {
+            Some(rejected) => self.rejected.insert(rejected),
+            None => self.rejected.insert(self.run.reject(&slice)?),
+        };
         for row in rows {
-            let line = serde_json::to_string(&row).map_err(|error| internal(&error))?;
-            rejected.write(&line)?;
+            rejected.write(&serde_json::to_value(&row).map_err(|error| internal(&error))?)?;
         }
         let count = self.decoder.rejected_rows();
         if self.options.max_rejected.is_hopeless(count) {
-            return Err(self.too_many_rejected(&format!("at least {count}")));
+            let kept_at = self.keep_rejected()?;
+            return Err(too_many_rejected(&format!("at least {count}"), &kept_at));
         }
         Ok(())
     }
 
-    fn too_many_rejected(&self, count: &str) -> RunError {
-        let message = format!("{count} rows were rejected; they stand with their reasons in {}", self.kept_at());
-        RunError::new(ErrorKind::Data, message)
-            .with_hint("allow some with --max-rejected N or N%; the period in place was not replaced")
-    }
-
-    fn kept_at(&self) -> String {
-        self.rejected.as_ref().map(|rejected| rejected.location().to_owned()).unwrap_or_default()
+    /// Keeps the rejected rows and says where.
+    fn keep_rejected(&mut self) -> Result<String, RunError> {
+        let kept = self.rejected.take().map(RejectedRows::finish).transpose()?;
+        Ok(kept.unwrap_or_default())
     }
 
     /// Ends a slice whose billing period was never seen: without rows there is nothing to write.
@@ -206,7 +210,7 @@ impl SliceWriter {
         self.write_rejected()?;
         match self.decoder.rejected_rows() {
             0 => Ok(()),
-            rejected => Err(self.too_many_rejected(&rejected.to_string())),
+            rejected => Err(too_many_rejected(&rejected.to_string(), &self.keep_rejected()?)),
         }
     }
 
@@ -218,13 +222,9 @@ impl SliceWriter {
         self.write_rejected()?;
         let summary = self.decoder.summary();
         fill_report(report, &summary);
-        let kept_at = self.kept_at();
-        let too_many = self.too_many_rejected(&summary.rejected_rows.to_string());
-        if let Some(rejected) = self.rejected.take() {
-            rejected.finish()?;
-        }
+        let kept_at = self.keep_rejected()?;
         if !self.options.max_rejected.allows(summary.rejected_rows, summary.rows + summary.rejected_rows) {
-            return Err(too_many);
+            return Err(too_many_rejected(&summary.rejected_rows.to_string(), &kept_at));
         }
         if summary.rejected_rows > 0 {
             report.warnings.push(format!("{} rows were rejected; they stand in {kept_at}", summary.rejected_rows));
@@ -241,14 +241,17 @@ impl SliceWriter {
             pages: summary.pages,
             control_totals: summary.control_totals.text,
             rounding_residue: summary.control_totals.residue,
-            contract: self.contract.fingerprint().to_owned(),
-            digest: String::new(),
-            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..FileState::default()
         };
         self.file()?;
         let file = self.file.take().ok_or_else(|| RunError::new(ErrorKind::Internal, "the staged file is gone"))?;
         Ok(file.finish(state)?)
     }
+}
+
+fn too_many_rejected(count: &str, kept_at: &str) -> RunError {
+    RunError::new(ErrorKind::Data, format!("{count} rows were rejected; they stand with their reasons in {kept_at}"))
+        .with_hint("allow some with --max-rejected N or N%; the period in place was not replaced")
 }
 
 /// A failure that only a bug can cause.

@@ -88,7 +88,7 @@ impl Conversion<'_> {
             writer.commit().map_err(|error| internal(&error))?;
             staged.push(self.stage(writer, period)?);
         }
-        staged.into_iter().map(|(file, report)| self.publish(file, report)).collect()
+        staged.into_iter().map(|(slice, file, report)| self.publish(&slice, file, report)).collect()
     }
 
     fn writer(&self, period: Option<BillingPeriod>) -> SliceWriter {
@@ -102,7 +102,7 @@ impl Conversion<'_> {
             dataset: self.options.dataset,
             enrollment: self.options.enrollment.clone(),
             decode,
-            write: self.options.write,
+            write: self.options.write.clone(),
             max_rejected: self.options.max_rejected,
         };
         SliceWriter::new(Arc::clone(self.run), options)
@@ -152,7 +152,7 @@ impl Conversion<'_> {
         Slice { dataset: self.options.dataset, enrollment: self.options.enrollment.clone(), period: Some(period) }
     }
 
-    fn stage(&self, writer: SliceWriter, period: BillingPeriod) -> Result<(StagedFile, SliceReport), RunError> {
+    fn stage(&self, writer: SliceWriter, period: BillingPeriod) -> Result<(Slice, StagedFile, SliceReport), RunError> {
         let slice = self.slice(period);
         let mut report = SliceReport::new(&slice, SliceOutcome::Published);
         let source = match self.names.as_slice() {
@@ -160,17 +160,16 @@ impl Conversion<'_> {
             names => format!("{} files, the first {}", names.len(), names.first().map_or("", String::as_str)),
         };
         let file = writer.finish(Origin { etag: None, request: String::new(), source }, &mut report)?;
-        Ok((file, report))
+        Ok((slice, file, report))
     }
 
-    fn publish(&self, file: StagedFile, mut report: SliceReport) -> Result<SliceReport, RunError> {
+    fn publish(&self, slice: &Slice, file: StagedFile, mut report: SliceReport) -> Result<SliceReport, RunError> {
         report.api_version = Some(file.state().api_version.clone());
-        let slice = file.slice().clone();
         let published = self.run.publish(file)?;
         report.file = Some(published.location);
         report.file_bytes = published.bytes;
         report.bytes_received = self.bytes;
-        self.progress.ended(&slice, &report);
+        self.progress.ended(slice, &report);
         Ok(report)
     }
 }

@@ -447,7 +447,7 @@ fn writer(work: &Work, slice: &Slice, form: Form, scope: RowScope) -> SliceWrite
         dataset: slice.dataset,
         enrollment: slice.enrollment.clone(),
         decode,
-        write: work.options.write,
+        write: work.options.write.clone(),
         max_rejected: work.options.max_rejected,
     };
     SliceWriter::new(Arc::clone(&work.run), options)

@@ -184,10 +184,7 @@ impl SliceWriter {
             return Ok(());
         }
         let slice = self.slice();
-        let rejected = match self.rejected.take() {
-            Some(rejected) => self.rejected.insert(rejected),
-            None => self.rejected.insert(self.run.reject(&slice)?),
-        };
+        let rejected = self.rejected.get_or_insert_with(|| self.run.reject(&slice));
         for row in rows {
             rejected.write(&serde_json::to_value(&row).map_err(|error| internal(&error))?)?;
         }
@@ -202,7 +199,7 @@ impl SliceWriter {
     /// Keeps the rejected rows and says where.
     fn keep_rejected(&mut self) -> Result<String, RunError> {
         let kept = self.rejected.take().map(RejectedRows::finish).transpose()?;
-        Ok(kept.unwrap_or_default())
+        Ok(kept.flatten().unwrap_or_default())
     }
 
     /// Ends a slice whose billing period was never seen: without rows there is nothing to write.

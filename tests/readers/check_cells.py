@@ -201,8 +201,10 @@ def check_footer(file, expected, told, fetched=True):
     equal(f"{what}: rounded values", entry("rounded_values"), str(expected.rows.rounded_values))
     totals = json.loads(entry("control_totals") or "null")
     wanted = {name: plain(total) for name, total in expected.rows.text_sums.items()}
-    got = {name: plain(decimal.Decimal(total)) for name, total in (totals or {}).items() if name in wanted}
+    got = {name: plain(decimal.Decimal(total)) for name, total in (totals or {}).items()}
     equal(f"{what}: control totals", got, wanted)
+    residues = {name: plain(expected.rows.residue(name)) for name in wanted if expected.rows.residue(name)}
+    equal(f"{what}: rounding residue", json.loads(entry("rounding_residue") or "null"), residues)
     body = pathlib.Path(file).read_bytes()
     length = int.from_bytes(body[-8:-4], "little")
     equal(f"{what}: digest", entry("digest"), "sha256:" + hashlib.sha256(body[: len(body) - 8 - length]).hexdigest())
@@ -395,6 +397,12 @@ def check_wrong_key(service, dest):
     check("a wrong key: no file was touched", state_of(dest) == before)
 
 
+def check_key_is_nowhere(service, work):
+    holders = [str(file.relative_to(work)) for file in work.rglob("*") if file.is_file() and service.key.encode() in file.read_bytes()]
+    equal("the key stands in no file", holders, [])
+    equal("the key stands in no output of a run", service.key in service.said, False)
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -410,6 +418,7 @@ def main():
         check_convert(service, work, slices)
         check_ndjson(service, work)
         check_wrong_key(service, dest)
+        check_key_is_nowhere(service, work)
     finally:
         service.stop()
         if failed:

@@ -17,12 +17,14 @@ class Service:
         command = [self.binary, "simulate", "--port", "0", "--key", self.key]
         for name, value in options.items():
             command += ["--" + name.replace("_", "-"), str(value)]
+        self.complaint = ""
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         first = self.process.stdout.readline().strip()
         if not first.startswith("endpoint="):
             self.stop()
             raise SystemExit(f"the simulator did not start: {' '.join(command)}: first line {first!r}")
         self.endpoint = first.removeprefix("endpoint=")
+        self.said = ""  # all output of the runs
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def stop(self):
@@ -64,6 +66,7 @@ class Service:
         environment["BILLING_LAKE_API_KEY"] = key or self.key
         command = [self.binary, *map(str, arguments), "--format", "json"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        self.said += done.stdout + done.stderr
         try:
             report = json.loads(done.stdout)
         except ValueError:

@@ -20,15 +20,15 @@ use crate::contract::{ColumnType, DECIMAL_PRECISION, DECIMAL_SCALE};
 
 /// Dictionary entries of a row group after which interning stops when more than half of the values were distinct.
 const DICTIONARY_ENTRIES: usize = 16_384;
-/// Bytes accounted for an entry of a dictionary besides its text: offset, table slot and slack.
-const ENTRY_BYTES: usize = 16;
+/// Bytes accounted for an entry of a dictionary besides its text: offset, birth, table slot and slack.
+const ENTRY_BYTES: usize = 24;
 const NULL_CODE: i32 = -1;
 
 /// What the columns of a decoder share.
 pub(super) struct Shared {
     pub(super) invalid_text: InvalidText,
-    /// Texts of the row at work in which something was replaced.
-    pub(super) replaced_texts: u64,
+    /// Columns of the row at work in whose text something was replaced.
+    pub(super) replaced: Vec<usize>,
     /// What rounding took from the row at work.
     pub(super) lost: Vec<(usize, Exact)>,
     pub(super) scratch: Vec<u8>,
@@ -37,6 +37,8 @@ pub(super) struct Shared {
 
 /// Why a value does not fit into its column.
 pub(super) type Reason = &'static str;
+/// The reason why text is refused with [`InvalidText::Reject`].
+pub(super) const NO_UNICODE: Reason = "text that is not valid Unicode";
 
 /// A column's builder.
 pub(super) enum Column {
@@ -82,7 +84,7 @@ impl Column {
     /// Appends a value; on an error nothing is appended.
     pub(super) fn push(&mut self, at: usize, value: Value<'_>, shared: &mut Shared) -> Result<(), Reason> {
         match self {
-            Column::Text(column) => column.push(value, shared),
+            Column::Text(column) => column.push(at, value, shared),
             Column::Decimal(column) => {
                 let rounded = number_text(value, &mut shared.scratch)?.map(number::decimal).transpose()?;
                 match rounded {
@@ -121,10 +123,10 @@ impl Column {
         }
     }
 
-    /// Forgets the rows from `rows` on. Dictionary entries stay.
+    /// Forgets the rows from `rows` on, and the dictionary entries that came with them.
     pub(super) fn truncate(&mut self, rows: usize) {
         match self {
-            Column::Text(column) => column.codes.truncate(rows),
+            Column::Text(column) => column.truncate(rows),
             Column::Decimal(column) => column.truncate(rows),
             Column::Id(column) => column.truncate(rows),
             Column::Date(column) => column.truncate(rows),
@@ -265,6 +267,9 @@ pub(super) struct TextColumn {
     bytes: Vec<u8>,
     /// Where each entry ends in `bytes`.
     ends: Vec<i32>,
+    /// For each entry, the row that brought it and its mark in `table`.
+    births: Vec<(u32, u32)>,
+    /// Mark (32 bits of the text's hash) and code of each entry.
     table: HashTable<(u32, i32)>,
     interning_stopped: bool,
     last_text: Vec<u8>,
@@ -272,7 +277,7 @@ pub(super) struct TextColumn {
 }
 
 impl TextColumn {
-    fn push(&mut self, value: Value<'_>, shared: &mut Shared) -> Result<(), Reason> {
+    fn push(&mut self, at: usize, value: Value<'_>, shared: &mut Shared) -> Result<(), Reason> {
         let mut scratch = std::mem::take(&mut shared.scratch);
         let (text, repair) = match value {
             Value::Null => (None, Repair::None),
@@ -289,7 +294,7 @@ impl TextColumn {
             }
         };
         let outcome = match (text, repair, shared.invalid_text) {
-            (_, Repair::Replaced, InvalidText::Reject) => Err("text that is not valid Unicode"),
+            (_, Repair::Replaced, InvalidText::Reject) => Err(NO_UNICODE),
             (None, ..) => {
                 self.codes.push(NULL_CODE);
                 Ok(())
@@ -302,7 +307,8 @@ impl TextColumn {
                         quote_into(&mut self.last_text, raw.raw);
                         self.last_code = code;
                     }
-                    _ => shared.replaced_texts += u64::from(repair == Repair::Replaced),
+                    _ if repair == Repair::Replaced => shared.replaced.push(at),
+                    _ => {}
                 }
                 Ok(())
             }
@@ -325,16 +331,16 @@ impl TextColumn {
 
     fn intern(&mut self, text: &[u8], hasher: &foldhash::fast::RandomState) -> i32 {
         if self.interning_stopped {
-            return self.append(text);
+            return self.append(text, 0);
         }
-        let hash = hasher.hash_one(text);
+        let mark_of_text = hasher.hash_one(text) as u32;
         let (bytes, ends) = (&self.bytes, &self.ends);
-        let same = |(mark, code): &(u32, i32)| *mark == hash as u32 && Self::entry(bytes, ends, *code) == text;
-        if let Some((_, code)) = self.table.find(spread(hash as u32), same) {
+        let same = |(mark, code): &(u32, i32)| *mark == mark_of_text && Self::entry(bytes, ends, *code) == text;
+        if let Some((_, code)) = self.table.find(spread(mark_of_text), same) {
             return *code;
         }
-        let code = self.append(text);
-        self.table.insert_unique(spread(hash as u32), (hash as u32, code), |(mark, _)| spread(*mark));
+        let code = self.append(text, mark_of_text);
+        self.table.insert_unique(spread(mark_of_text), (mark_of_text, code), |(mark, _)| spread(*mark));
         if self.ends.len() > DICTIONARY_ENTRIES && self.ends.len() * 2 > self.codes.len() {
             self.interning_stopped = true;
             self.table = HashTable::new();
@@ -342,10 +348,28 @@ impl TextColumn {
         code
     }
 
-    fn append(&mut self, text: &[u8]) -> i32 {
+    /// Adds an entry for the row that comes next. [`Decoder::new`](super::Decoder::new) bounds a row group so that
+    /// neither its entries nor their bytes leave 31 bits.
+    fn append(&mut self, text: &[u8], mark: u32) -> i32 {
         self.bytes.extend_from_slice(text);
         self.ends.push(self.bytes.len() as i32);
+        self.births.push((self.codes.len() as u32, mark));
         self.ends.len() as i32 - 1
+    }
+
+    fn truncate(&mut self, rows: usize) {
+        self.codes.truncate(rows);
+        while let Some((_, mark)) = self.births.pop_if(|(row, _)| *row as usize >= rows) {
+            self.ends.pop();
+            let code = self.ends.len() as i32;
+            if let Ok(entry) = self.table.find_entry(spread(mark), |(_, known)| *known == code) {
+                entry.remove();
+            }
+        }
+        self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
+        if self.last_code as usize >= self.ends.len() {
+            self.last_text.clear();
+        }
     }
 
     fn finish(&mut self) -> Result<DictionaryArray<Int32Type>, ArrowError> {
@@ -356,7 +380,7 @@ impl TextColumn {
         offsets.append(&mut self.ends);
         let bytes = std::mem::take(&mut self.bytes);
         let entries = StringArray::try_new(OffsetBuffer::new(offsets.into()), bytes.into(), None)?;
-        self.ends = Vec::new();
+        self.births.clear();
         self.table.clear();
         self.interning_stopped = false;
         self.last_text.clear();

@@ -3,7 +3,10 @@
 use chrono::NaiveDate;
 
 const NO_DATE: &str = "no date of the form YYYY-MM-DD";
+const NO_YEAR: &str = "a date before the year 1900 or after 9999";
 const SECONDS_A_DAY: i64 = 86_400;
+/// From 1900-01-01 up to the end of the year 9999, in seconds from 1970-01-01.
+const READABLE: std::ops::Range<i64> = -2_208_988_800..253_402_300_800;
 
 /// Reads `YYYY-MM-DD`, alone or with a time, as days from 1970-01-01. With an offset the UTC day counts.
 pub(super) fn day(text: &[u8]) -> Result<i32, &'static str> {
@@ -47,7 +50,8 @@ pub(super) fn instant(text: &[u8]) -> Result<i64, &'static str> {
         }
         seconds -= offset(&rest[at..]).ok_or(wrong)?;
     }
-    Ok(seconds * 1_000_000 + micros)
+    // An offset can carry a day at either border out of the years that are read.
+    if READABLE.contains(&seconds) { Ok(seconds * 1_000_000 + micros) } else { Err(NO_YEAR) }
 }
 
 /// Seconds east of UTC.
@@ -83,7 +87,7 @@ fn calendar_day(text: &[u8]) -> Result<i32, &'static str> {
     let number = |digits: &[u8]| digits.iter().fold(0_u32, |number, byte| number * 10 + u32::from(byte - b'0'));
     let year = number(&digits[..4]);
     if year < 1900 {
-        return Err("a date before the year 1900");
+        return Err(NO_YEAR);
     }
     NaiveDate::from_ymd_opt(year as i32, number(&digits[4..6]), number(&digits[6..]))
         .map(|date| date.to_epoch_days())
@@ -113,6 +117,8 @@ mod tests {
         assert_eq!(instant(b"1970-01-02T00:00:01.1234567Z"), Ok(86_401_123_456));
         assert_eq!(instant(b"1969-12-31T23:59:59.5"), Ok(-500_000));
         assert_eq!(instant(b"2018-08-01"), Ok(17_744 * 86_400_000_000));
+        assert_eq!(instant(b"1900-01-01T00:00:00Z"), Ok(READABLE.start * 1_000_000));
+        assert_eq!(instant(b"9999-12-31T23:59:59.999999Z"), Ok(READABLE.end * 1_000_000 - 1));
     }
 
     #[test]
@@ -132,6 +138,8 @@ mod tests {
             "2018-08-01T00:00:00Zx",
             "20180801",
             "2018-08-0é",
+            "9999-12-31T23:00:00-02:00",
+            "1900-01-01T00:00:00+00:01",
         ] {
             assert!(day(text.as_bytes()).is_err(), "{text}");
             assert!(instant(text.as_bytes()).is_err(), "{text}");

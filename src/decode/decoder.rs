@@ -13,10 +13,12 @@ use super::page::{Form, PageReader, RowSink};
 use super::row::{Row, RowDecoder};
 use super::token::Stop;
 use super::totals::{ControlTotals, Sum};
-use crate::contract::{BillingPeriod, Contract, Enrollment};
+use crate::contract::{BillingPeriod, Contract, EXTRA, Enrollment};
 
 /// Names of unknown fields that are counted one by one; further ones are counted together.
 const UNKNOWN_NAMES: usize = 1_000;
+/// Bytes of an unknown field's name that are kept.
+const UNKNOWN_NAME_BYTES: usize = 256;
 /// The name under which further unknown fields are counted.
 const FURTHER_UNKNOWN: &str = "(further names)";
 
@@ -54,11 +56,12 @@ pub struct Options {
     pub invalid_text: InvalidText,
     /// Rows at which a row group closes; the page at work may carry it beyond.
     pub group_rows: usize,
-    /// Bytes that a row group's rows may hold before it closes.
+    /// Bytes that a row group's rows may hold before it closes; at most 1 GiB.
     pub group_bytes: usize,
-    /// Bytes of a page after which its rows are committed in parts, so that it cannot be rolled back any more.
+    /// Bytes of a page after which its rows are committed in parts, so that it cannot be rolled back any more; at most
+    /// 128 MiB.
     pub page_bytes: usize,
-    /// Bytes of a row; a longer one is rejected.
+    /// Bytes of a row; a longer one is rejected, and its inside not checked when it comes in pieces. At most 128 MiB.
     pub max_row_bytes: usize,
 }
 
@@ -166,6 +169,8 @@ struct Rows {
     enrollment: Enrollment,
     decoder: RowDecoder,
     scope: RowScope,
+    /// The scope that a rollback returns to.
+    committed_scope: RowScope,
     date_column: Option<usize>,
     max_row_bytes: usize,
     /// Rows that are committed.
@@ -181,7 +186,12 @@ struct Rows {
 
 impl Decoder {
     /// A decoder for rows of `contract`'s dataset in one enrollment.
-    pub fn new(contract: Arc<Contract>, enrollment: Enrollment, options: Options) -> Self {
+    pub fn new(contract: Arc<Contract>, enrollment: Enrollment, mut options: Options) -> Self {
+        // Offsets into a dictionary's text have 31 bits, and a repair makes three bytes of one: with these bounds the
+        // text of a row group, the page at work and one row stay below 2 GiB.
+        options.group_bytes = options.group_bytes.min(1 << 30);
+        options.page_bytes = options.page_bytes.min(128 << 20);
+        options.max_row_bytes = options.max_row_bytes.min(128 << 20);
         let decoder = RowDecoder::new(&contract, options.invalid_text);
         let sums = vec![Sum::default(); contract.columns().len()];
         let rows = Rows {
@@ -190,6 +200,7 @@ impl Decoder {
             enrollment,
             decoder,
             scope: options.scope,
+            committed_scope: options.scope,
             max_row_bytes: options.max_row_bytes,
             committed: 0,
             page: PageCounts::default(),
@@ -212,7 +223,7 @@ impl Decoder {
         for piece in bytes.chunks(self.options.page_bytes.clamp(1, 8 << 20)) {
             self.reader.feed(piece, &mut self.rows)?;
             let unfinished = self.rows.decoder.rows() - self.rows.committed;
-            if self.reader.bytes() > self.options.page_bytes as u64 && unfinished > 0 {
+            if self.reader.bytes() > self.options.page_bytes as u64 && self.rows.can_commit() {
                 self.partly_committed = true;
                 self.rows.commit();
                 self.close_full_group(unfinished)?;
@@ -249,6 +260,7 @@ impl Decoder {
         }
         self.rows.decoder.truncate(self.rows.committed);
         self.rows.page = PageCounts::default();
+        self.rows.scope = self.rows.committed_scope;
         self.reader.reset();
         Ok(())
     }
@@ -279,7 +291,8 @@ impl Decoder {
         }
     }
 
-    /// Takes the rest of the committed rows as the last record batch; none when there are no rows left.
+    /// Takes the rest of the committed rows as the last record batch; none when there are no rows left. Row groups
+    /// that still wait for [`Decoder::take_batch`] come first, one a call.
     ///
     /// # Errors
     /// Only by a bug, when Arrow refuses the columns.
@@ -329,8 +342,14 @@ impl Decoder {
 }
 
 impl Rows {
+    /// Is there anything that is not committed yet?
+    fn can_commit(&self) -> bool {
+        self.decoder.rows() > self.committed || !self.page.rejected.is_empty() || !self.page.strays.is_empty()
+    }
+
     /// Takes the rows and counts of the page, or of a part of it.
     fn commit(&mut self) {
+        self.committed_scope = self.scope;
         let page = std::mem::take(&mut self.page);
         self.page.received = page.received;
         let rows = self.decoder.rows();
@@ -365,7 +384,7 @@ impl Rows {
         self.page.rejected.push(RejectedRow {
             page: self.summary.pages + 1,
             row: self.page.received - 1,
-            column: column.map(|at| self.contract.columns()[at].column.clone()),
+            column: column.map(|at| self.contract.columns().get(at).map_or(EXTRA, |column| &column.column).to_owned()),
             reason: reason.to_owned(),
             text: String::from_utf8_lossy(text).into_owned(),
         });
@@ -376,7 +395,11 @@ impl Rows {
         if let (RowScope::DatedIn(period), Some(date_column)) = (self.scope, self.date_column) {
             let Some(month) = self.decoder.month_of_newest(date_column) else {
                 self.decoder.take_back();
-                return self.reject(Some(date_column), "a row without a date has no billing period", text);
+                return self.reject(
+                    Some(date_column),
+                    "a row without a date from 2014-05 on has no billing period",
+                    text,
+                );
             };
             if period.is_none() {
                 self.scope = RowScope::DatedIn(Some(month));
@@ -389,10 +412,10 @@ impl Rows {
         let page = &mut self.page;
         page.taken += 1;
         page.lost.append(&mut self.decoder.shared.lost);
-        page.replaced_texts += self.decoder.shared.replaced_texts;
+        page.replaced_texts += self.decoder.shared.replaced.len() as u64;
         page.duplicate_keys += self.decoder.duplicate_keys;
-        for name in self.decoder.unknown_fields.drain(..) {
-            count_name(&mut page.unknown_fields, name, 1);
+        for name in self.decoder.unknown_fields() {
+            count_name(&mut page.unknown_fields, shown_name(name), 1);
         }
     }
 
@@ -443,13 +466,18 @@ impl RowSink for Rows {
 
     fn envelope_field(&mut self, name: &[u8]) {
         if !(name.eq_ignore_ascii_case(b"id") || name.eq_ignore_ascii_case(b"reportId")) {
-            let name = format!("envelope.{}", String::from_utf8_lossy(name));
+            let name = format!("envelope.{}", shown_name(name));
             count_name(&mut self.page.unknown_fields, name, 1);
         }
     }
 }
 
 const TOO_LONG: &str = "the row is longer than the bound";
+
+/// The name of an unknown field, cut when it is longer than any real one.
+fn shown_name(name: &[u8]) -> String {
+    String::from_utf8_lossy(&name[..name.len().min(UNKNOWN_NAME_BYTES)]).into_owned()
+}
 
 fn count_name(counts: &mut BTreeMap<String, u64>, name: String, count: u64) {
     let room = counts.len() < UNKNOWN_NAMES || counts.contains_key(&name);

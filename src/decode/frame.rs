@@ -4,11 +4,13 @@ use super::token::{MAX_DEPTH, Stop};
 
 /// Walks over one JSON value, piece by piece. It knows brackets and strings only; whether the value is right is found
 /// when it is read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ValueEnd {
     /// One bit a level: 1 for an object.
     brackets: u128,
     depth: usize,
+    /// Levels that the value may have.
+    levels: usize,
     in_string: bool,
     escaped: bool,
     /// A number or a word has begun at the top level.
@@ -16,6 +18,12 @@ pub(super) struct ValueEnd {
 }
 
 impl ValueEnd {
+    /// Walks over a value with `around` levels around it.
+    pub(super) fn new(around: usize) -> Self {
+        let levels = MAX_DEPTH - around;
+        ValueEnd { brackets: 0, depth: 0, levels, in_string: false, escaped: false, in_scalar: false }
+    }
+
     /// Goes on over `bytes`, which follow those of the calls before. Returns where in `bytes` the value ends.
     /// Positions in errors are positions in `bytes`.
     pub(super) fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, Stop> {
@@ -46,7 +54,7 @@ impl ValueEnd {
             match byte {
                 b'"' => self.in_string = true,
                 b'{' | b'[' => {
-                    if self.depth >= MAX_DEPTH {
+                    if self.depth >= self.levels {
                         return Err(Stop::Depth(at));
                     }
                     self.brackets = (self.brackets << 1) | u128::from(byte == b'{');
@@ -87,7 +95,7 @@ mod tests {
         ] {
             let all = format!("{value}{rest}");
             for cut in 0..=all.len() {
-                let mut end = ValueEnd::default();
+                let mut end = ValueEnd::new(0);
                 let (first, second) = all.as_bytes().split_at(cut);
                 let found = match end.find(first).unwrap() {
                     Some(at) => at,
@@ -100,8 +108,9 @@ mod tests {
 
     #[test]
     fn brackets_have_to_match_and_are_bounded() {
-        assert!(matches!(ValueEnd::default().find(b"[}"), Err(Stop::Syntax(1, _))));
+        assert!(matches!(ValueEnd::new(0).find(b"[}"), Err(Stop::Syntax(1, _))));
         let deep = vec![b'['; MAX_DEPTH + 1];
-        assert!(matches!(ValueEnd::default().find(&deep), Err(Stop::Depth(_))));
+        assert_eq!(ValueEnd::new(0).find(&deep), Err(Stop::Depth(MAX_DEPTH)));
+        assert_eq!(ValueEnd::new(1).find(&deep), Err(Stop::Depth(MAX_DEPTH - 1)));
     }
 }

@@ -7,7 +7,7 @@ use crate::contract::DECIMAL_SCALE;
 /// Characters that a number may have.
 const MAX_LENGTH: usize = 1_024;
 /// The largest exponent, of either sign, that is read.
-const MAX_EXPONENT: i32 = 10_000;
+const MAX_EXPONENT: u32 = 10_000;
 /// One more than the largest value of 38 digits.
 const LIMIT: u128 = 10_u128.pow(38);
 const SCALE: usize = DECIMAL_SCALE as usize;
@@ -111,7 +111,7 @@ fn exponent(text: &[u8]) -> Result<i32, &'static str> {
     let too_far = "an exponent beyond 10,000";
     let text = std::str::from_utf8(text).map_err(|_| too_far)?;
     let exponent: i32 = text.parse().map_err(|_| too_far)?;
-    if exponent.abs() > MAX_EXPONENT { Err(too_far) } else { Ok(exponent) }
+    if exponent.unsigned_abs() > MAX_EXPONENT { Err(too_far) } else { Ok(exponent) }
 }
 
 fn magnitude(digits: &[u8]) -> u128 {
@@ -231,6 +231,10 @@ mod tests {
     fn what_does_not_fit_is_refused() {
         for text in ["100000000000000000000", "1e20", "1E400", "99999999999999999999.9999999999999999995", "1e10001"] {
             assert!(decimal(text.as_bytes()).is_err(), "{text}");
+        }
+        for text in ["1.5e-2147483648", "1e2147483647", "1e-99999999999"] {
+            assert!(decimal(text.as_bytes()).is_err(), "{text}");
+            assert!(id(text.as_bytes()).is_err(), "{text}");
         }
         assert!(decimal("1".repeat(1_025).as_bytes()).is_err());
     }

@@ -35,6 +35,7 @@ pub(super) trait RowSink {
 const KEPT_OF_OVERSIZED: usize = 4_096;
 /// Bytes of an envelope value that are kept; longer ones are skipped, a longer link is an error.
 const KEPT_OF_ENVELOPE: usize = 64 * 1024;
+const TOO_LONG: &str = "a key or link of more than 64 KiB";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -93,6 +94,8 @@ pub(super) struct PageReader {
     look_again: usize,
     /// Bytes of the page before those that are at work.
     passed: u64,
+    /// An error was found: nothing more can be read.
+    broken: bool,
 }
 
 impl PageReader {
@@ -109,6 +112,7 @@ impl PageReader {
             carry: Carry::Empty,
             look_again: 0,
             passed: 0,
+            broken: false,
         }
     }
 
@@ -129,63 +133,61 @@ impl PageReader {
         self.next_link.take()
     }
 
-    /// Takes the next bytes of the page.
+    /// Takes the next bytes of the page. After an error the page is broken until [`PageReader::reset`].
     pub(super) fn feed(&mut self, bytes: &[u8], sink: &mut impl RowSink) -> Result<(), DecodeError> {
-        let used = self.take_up(bytes, sink)?;
-        let mut at = used;
-        while at < bytes.len() {
-            match self.step(bytes, at, sink) {
-                Ok(next) => at = next,
-                Err(StepError::Stop(Stop::Incomplete)) => {
-                    self.hold(&bytes[at..], sink)?;
-                    break;
-                }
-                Err(StepError::Stop(stop)) => return Err(self.error(at, stop)),
-                Err(StepError::Form(what)) => return Err(DecodeError::Form { what }),
-            }
-        }
-        self.passed += bytes.len() as u64;
-        Ok(())
+        self.refuse_broken()?;
+        let outcome = self.read(bytes, sink);
+        self.broken = outcome.is_err();
+        outcome
     }
 
     /// Ends the page: it has to be whole.
     pub(super) fn finish(&mut self, sink: &mut impl RowSink) -> Result<(), DecodeError> {
+        self.refuse_broken()?;
+        self.broken = true;
         if self.state == State::Undecided {
             self.look_again = 0;
             self.take_up(&[], sink)?;
+        }
+        if let Carry::Value(_) = self.carry {
+            // What is held may be wrong before the place where it was cut.
+            let token = std::mem::take(&mut self.held);
+            self.whole_step(&token, token.len(), self.passed - token.len() as u64, sink)?;
         }
         let whole = match self.state {
             State::End => true,
             State::Start => self.documents > 0,
             _ => false,
         };
+        self.broken = !whole;
         if whole { Ok(()) } else { Err(DecodeError::Cut { offset: self.passed }) }
     }
 
-    fn error(&self, at: usize, stop: Stop) -> DecodeError {
-        let offset = |place: usize| self.passed + (at + place) as u64;
-        match stop {
-            Stop::Incomplete => DecodeError::Cut { offset: offset(0) },
-            Stop::Syntax(place, what) => DecodeError::Syntax { offset: offset(place), what },
-            Stop::Depth(place) => DecodeError::Depth { offset: offset(place) },
+    fn refuse_broken(&self) -> Result<(), DecodeError> {
+        let what = || "it was refused already and has to be rolled back".to_owned();
+        if self.broken { Err(DecodeError::Form { what: what() }) } else { Ok(()) }
+    }
+
+    fn read(&mut self, bytes: &[u8], sink: &mut impl RowSink) -> Result<(), DecodeError> {
+        let mut at = self.take_up(bytes, sink)?;
+        while at < bytes.len() {
+            match self.step(bytes, at, sink) {
+                Ok(next) => at = next,
+                Err(StepError::Stop(Stop::Incomplete)) => {
+                    self.hold(&bytes[token::skip_space(bytes, at)..], sink)?;
+                    break;
+                }
+                Err(error) => return Err(error.at(self.passed + at as u64)),
+            }
         }
+        self.passed += bytes.len() as u64;
+        Ok(())
     }
 
     /// Completes the token that is held, and returns how many of `bytes` it took.
     fn take_up(&mut self, bytes: &[u8], sink: &mut impl RowSink) -> Result<usize, DecodeError> {
         if self.state == State::Undecided {
-            self.held.extend_from_slice(bytes);
-            if self.held.len() < self.look_again {
-                return Ok(bytes.len());
-            }
-            let held = std::mem::take(&mut self.held);
-            self.state = State::Start;
-            self.carry = Carry::Empty;
-            // All of it is read again from here on; `feed` adds what is new.
-            self.passed -= (held.len() - bytes.len()) as u64;
-            let before = self.passed;
-            self.feed(&held, sink)?;
-            self.passed = before + (held.len() - bytes.len()) as u64;
+            self.decide(bytes, sink)?;
             return Ok(bytes.len());
         }
         let (found, keeps) = match &mut self.carry {
@@ -193,10 +195,22 @@ impl PageReader {
             Carry::Value(end) => (end.find(bytes), true),
             Carry::Skipped(end) => (end.find(bytes), false),
         };
-        let found = found.map_err(|stop| self.error(0, stop))?;
-        let taken = found.unwrap_or(bytes.len());
+        let taken = match found {
+            Ok(found) => found.unwrap_or(bytes.len()),
+            Err(Stop::Syntax(place, _) | Stop::Depth(place)) => place + 1,
+            Err(Stop::Incomplete) => bytes.len(),
+        };
+        let start = self.passed.saturating_sub(self.held.len() as u64);
         if keeps {
             self.held.extend_from_slice(&bytes[..taken]);
+        }
+        if let Err(stop) = found {
+            // The value may be wrong before the bracket that does not match.
+            let token = std::mem::take(&mut self.held);
+            if keeps {
+                self.step(&token, 0, sink).map_err(|error| error.at(start))?;
+            }
+            return Err(StepError::Stop(stop).at(self.passed));
         }
         if self.held.len() > self.bound() {
             self.held.truncate(KEPT_OF_OVERSIZED);
@@ -204,7 +218,7 @@ impl PageReader {
                 self.carry = Carry::Skipped(end);
             }
         }
-        if found.is_none() {
+        if found == Ok(None) {
             return Ok(taken);
         }
         let skipped = matches!(self.carry, Carry::Skipped(_));
@@ -216,28 +230,44 @@ impl PageReader {
             // A number or a word is whole only before something else.
             let length = token.len();
             token.push(b' ');
-            let passed = self.passed;
-            let wrong = |place: usize| (passed + place as u64).saturating_sub((length - taken) as u64);
-            match self.step(&token, 0, sink) {
-                Ok(used) if used >= length => {}
-                Ok(used) => {
-                    let what = "a value goes on after its end";
-                    return Err(DecodeError::Syntax { offset: wrong(used), what });
-                }
-                Err(StepError::Form(what)) => return Err(DecodeError::Form { what }),
-                Err(StepError::Stop(Stop::Depth(place))) => return Err(DecodeError::Depth { offset: wrong(place) }),
-                Err(StepError::Stop(Stop::Syntax(place, what))) => {
-                    return Err(DecodeError::Syntax { offset: wrong(place), what });
-                }
-                Err(StepError::Stop(Stop::Incomplete)) => {
-                    let what = "a value that is not whole inside its brackets";
-                    return Err(DecodeError::Syntax { offset: wrong(0), what });
-                }
-            }
+            self.whole_step(&token, length, start, sink)?;
         }
         token.clear();
         self.held = token;
         Ok(taken)
+    }
+
+    /// Takes the step over a token of `length` bytes that begins at byte `start` of the page.
+    fn whole_step(
+        &mut self,
+        token: &[u8],
+        length: usize,
+        start: u64,
+        sink: &mut impl RowSink,
+    ) -> Result<(), DecodeError> {
+        match self.step(token, 0, sink) {
+            Ok(used) if used >= length => Ok(()),
+            Ok(used) => Err(DecodeError::Syntax { offset: start + used as u64, what: "a value goes on after its end" }),
+            Err(StepError::Stop(Stop::Incomplete)) => Err(DecodeError::Cut { offset: start + length as u64 }),
+            Err(error) => Err(error.at(start)),
+        }
+    }
+
+    /// Looks again whether the object that is held is a page or a row, now that `bytes` came.
+    fn decide(&mut self, bytes: &[u8], sink: &mut impl RowSink) -> Result<(), DecodeError> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() < self.look_again {
+            return Ok(());
+        }
+        let held = std::mem::take(&mut self.held);
+        self.state = State::Start;
+        self.carry = Carry::Empty;
+        // All of it is read again from here on; the caller adds what is new.
+        self.passed -= (held.len() - bytes.len()) as u64;
+        let before = self.passed;
+        self.read(&held, sink)?;
+        self.passed = before + (held.len() - bytes.len()) as u64;
+        Ok(())
     }
 
     fn bound(&self) -> usize {
@@ -258,7 +288,8 @@ impl PageReader {
             }
             return Ok(());
         }
-        self.carry = Carry::Value(ValueEnd::default());
+        let around = matches!(self.state, State::EnvelopeValue(_)).into();
+        self.carry = Carry::Value(ValueEnd::new(around));
         let used = self.take_up(bytes, sink)?;
         debug_assert_eq!(used, bytes.len());
         Ok(())
@@ -274,9 +305,9 @@ impl PageReader {
             }
             State::LoneRow => {
                 sink.oversized(beginning);
-                self.state = State::Start;
+                self.end_of_document();
             }
-            _ => return Err(DecodeError::Form { what: "a key or link of more than 64 KiB".into() }),
+            _ => return Err(DecodeError::Form { what: TOO_LONG.into() }),
         }
         Ok(())
     }
@@ -291,6 +322,18 @@ enum StepError {
 impl From<Stop> for StepError {
     fn from(stop: Stop) -> Self {
         StepError::Stop(stop)
+    }
+}
+
+impl StepError {
+    /// The error for the caller; positions count from byte `start` of the page.
+    fn at(self, start: u64) -> DecodeError {
+        match self {
+            StepError::Form(what) => DecodeError::Form { what },
+            StepError::Stop(Stop::Incomplete) => DecodeError::Cut { offset: start },
+            StepError::Stop(Stop::Syntax(place, what)) => DecodeError::Syntax { offset: start + place as u64, what },
+            StepError::Stop(Stop::Depth(place)) => DecodeError::Depth { offset: start + place as u64 },
+        }
     }
 }
 
@@ -337,6 +380,9 @@ impl PageReader {
             State::EnvelopeValue(field) => {
                 let (value, end) = token::value(rest, 0, 1)?;
                 if field == EnvelopeField::NextLink {
+                    if end > KEPT_OF_ENVELOPE {
+                        return form(TOO_LONG);
+                    }
                     self.next_link = link(value)?;
                 }
                 self.state = State::EnvelopeNext;
@@ -402,18 +448,24 @@ impl PageReader {
     fn begin_envelope(&mut self) -> usize {
         self.bare_array = false;
         self.has_rows = false;
+        self.next_link = None;
         self.state = State::Key { first: true };
         1
     }
 
     fn envelope_key(&mut self, rest: &[u8], sink: &mut impl RowSink) -> Result<usize, StepError> {
         let (name, end) = token::string(rest, 1)?;
+        if end > KEPT_OF_ENVELOPE {
+            return form(TOO_LONG);
+        }
+        let mut scratch = Vec::new();
+        let (name, _) = super::text::unescape(name, &mut scratch);
         let field = envelope_field(name);
         match field {
             EnvelopeField::Rows if self.has_rows => return form("two `data` keys"),
             EnvelopeField::Rows => self.has_rows = true,
             EnvelopeField::NextLink => {}
-            EnvelopeField::Other => sink.envelope_field(name.raw),
+            EnvelopeField::Other => sink.envelope_field(name),
         }
         self.state = State::Colon(field);
         Ok(end)
@@ -442,10 +494,10 @@ impl PageReader {
     }
 }
 
-fn envelope_field(name: RawText<'_>) -> EnvelopeField {
-    if name.raw.eq_ignore_ascii_case(b"data") {
+fn envelope_field(name: &[u8]) -> EnvelopeField {
+    if name.eq_ignore_ascii_case(b"data") {
         EnvelopeField::Rows
-    } else if name.raw.eq_ignore_ascii_case(b"nextLink") {
+    } else if name.eq_ignore_ascii_case(b"nextLink") {
         EnvelopeField::NextLink
     } else {
         EnvelopeField::Other
@@ -454,6 +506,7 @@ fn envelope_field(name: RawText<'_>) -> EnvelopeField {
 
 /// Does the object at the start of `rest` hold rows, rather than being one? Its first telling key decides.
 fn is_envelope(rest: &[u8], sink: &impl RowSink) -> Result<bool, StepError> {
+    let mut scratch = Vec::new();
     let mut at = token::skip_space(rest, 1);
     loop {
         match *rest.get(at).ok_or(Stop::Incomplete)? {
@@ -462,10 +515,11 @@ fn is_envelope(rest: &[u8], sink: &impl RowSink) -> Result<bool, StepError> {
             _ => {}
         }
         let (name, value_at) = token::key(rest, at)?;
+        let (name, _) = super::text::unescape(name, &mut scratch);
         if envelope_field(name) != EnvelopeField::Other {
             return Ok(true);
         }
-        if sink.is_field(name.raw) {
+        if sink.is_field(name) {
             return Ok(false);
         }
         at = token::skip_space(rest, token::value(rest, value_at, 1)?.1);

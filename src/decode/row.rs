@@ -5,18 +5,23 @@
 //! one of its column; what matches to the byte needs no further look. Everything else goes the general way.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::Range;
 
 use super::InvalidText;
-use super::column::{Column, Reason, Shared};
+use super::column::{Column, NO_UNICODE, Reason, Shared};
 use super::token::{self, Stop, skip_space};
 use crate::contract::{BillingPeriod, Contract};
+
+/// Fields of a row that the contract need not know; a row with more is refused, so that its memory is bounded.
+const UNKNOWN_FIELDS: usize = 10_000;
 
 /// What became of a row.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Row {
     /// It stands in the columns.
     Taken,
-    /// It was refused: the column, if one is to blame, and the reason.
+    /// It was refused: the column, if one is to blame (behind the contract's columns stands `extra`), and the reason.
     Refused(Option<usize>, Reason),
 }
 
@@ -46,8 +51,10 @@ pub(super) struct RowDecoder {
     row_number: u64,
     /// Columns of the row at work whose value was refused, and why.
     refused: Vec<(usize, Reason)>,
-    unknown: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(super) unknown_fields: Vec<String>,
+    /// Keys and values of the row's unknown fields, as places in its text.
+    unknown: Vec<(Range<usize>, Range<usize>)>,
+    /// Where in `unknown` a name without escapes stands.
+    unknown_names: HashMap<Vec<u8>, usize>,
     pub(super) duplicate_keys: u64,
     pub(super) shared: Shared,
     rows: usize,
@@ -67,11 +74,11 @@ impl RowDecoder {
             row_number: 0,
             refused: Vec::new(),
             unknown: Vec::new(),
-            unknown_fields: Vec::new(),
+            unknown_names: HashMap::new(),
             duplicate_keys: 0,
             shared: Shared {
                 invalid_text,
-                replaced_texts: 0,
+                replaced: Vec::new(),
                 lost: Vec::new(),
                 scratch: Vec::new(),
                 hasher: foldhash::fast::RandomState::default(),
@@ -108,10 +115,10 @@ impl RowDecoder {
     /// On [`Stop`] nothing of it stays in the columns.
     pub(super) fn row(&mut self, input: &[u8]) -> Result<(Row, usize), Stop> {
         self.shared.lost.clear();
-        self.shared.replaced_texts = 0;
+        self.shared.replaced.clear();
         self.duplicate_keys = 0;
-        self.unknown_fields.clear();
         self.unknown.clear();
+        self.unknown_names.clear();
         self.refused.clear();
         if input.first() != Some(&b'{') {
             let (_, end) = token::value(input, 0, 0)?;
@@ -125,12 +132,16 @@ impl RowDecoder {
                 return Err(stop);
             }
         };
+        if self.refused.is_empty()
+            && let Err(reason) = self.fill_up(input)
+        {
+            self.refused.push((self.extra, reason));
+        }
         if let Some((column, reason)) = self.refused.first() {
             let refused = Row::Refused(Some(*column), reason);
             self.truncate(self.rows);
             return Ok((refused, end));
         }
-        self.fill_up();
         self.rows += 1;
         Ok((Row::Taken, end))
     }
@@ -198,6 +209,7 @@ impl RowDecoder {
         if self.filled[column] == self.row_number {
             builder.truncate(self.rows);
             self.shared.lost.retain(|(lost_by, _)| *lost_by != column);
+            self.shared.replaced.retain(|replaced| *replaced != column);
             self.refused.retain(|(refused, _)| *refused != column);
             self.duplicate_keys += 1;
         }
@@ -221,19 +233,27 @@ impl RowDecoder {
         let key_at = skip_space(input, at + 1);
         let (name, _) = token::key(input, key_at)?;
         let (_, end) = token::value(input, value_at, 1)?;
-        let text = input[value_at..end].to_vec();
-        match self.unknown.iter_mut().find(|(known, _)| known == name.raw) {
-            Some((_, value)) => {
-                *value = text;
+        let field = (key_at..key_at + name.raw.len() + 2, value_at..end);
+        let (plain, _) = super::text::unescape(name, &mut self.shared.scratch);
+        match self.unknown_names.entry(plain.to_vec()) {
+            Entry::Occupied(known) => {
+                self.unknown[*known.get()] = field;
                 self.duplicate_keys += 1;
             }
-            None => self.unknown.push((name.raw.to_vec(), text)),
+            Entry::Vacant(new) if self.unknown.len() < UNKNOWN_FIELDS => {
+                new.insert(self.unknown.len());
+                self.unknown.push(field);
+            }
+            Entry::Vacant(_) if self.refused.is_empty() => {
+                self.refused.push((self.extra, "more than 10,000 unknown fields"));
+            }
+            Entry::Vacant(_) => {}
         }
         Ok(end)
     }
 
     /// Ends an accepted row: null where no field came, and the unknown fields.
-    fn fill_up(&mut self) {
+    fn fill_up(&mut self, input: &[u8]) -> Result<(), Reason> {
         for at in 0..self.extra {
             if self.filled[at] != self.row_number {
                 self.columns[at].push_null();
@@ -241,27 +261,35 @@ impl RowDecoder {
         }
         if self.unknown.is_empty() {
             self.columns[self.extra].push_null();
-            return;
+            return Ok(());
         }
         let mut json = vec![b'{'];
         for (name, value) in &self.unknown {
             if json.len() > 1 {
                 json.push(b',');
             }
-            json.push(b'"');
-            json.extend_from_slice(name);
-            json.extend_from_slice(b"\":");
-            json.extend_from_slice(value);
-            self.unknown_fields.push(String::from_utf8_lossy(name).into_owned());
+            json.extend_from_slice(&input[name.clone()]);
+            json.push(b':');
+            json.extend_from_slice(&input[value.clone()]);
         }
         json.push(b'}');
-        let json = String::from_utf8(json).unwrap_or_else(|wrong| {
-            self.shared.replaced_texts += 1;
-            String::from_utf8_lossy(wrong.as_bytes()).into_owned()
-        });
+        let json = match String::from_utf8(json) {
+            Ok(json) => json,
+            Err(_) if self.shared.invalid_text == InvalidText::Reject => return Err(NO_UNICODE),
+            Err(wrong) => {
+                self.shared.replaced.push(self.extra);
+                String::from_utf8_lossy(wrong.as_bytes()).into_owned()
+            }
+        };
         if let Column::Text(extra) = &mut self.columns[self.extra] {
             extra.push_text(&json, &self.shared);
         }
+        Ok(())
+    }
+
+    /// Names of the unknown fields of the row read last.
+    pub(super) fn unknown_fields(&self) -> impl Iterator<Item = &[u8]> {
+        self.unknown_names.keys().map(Vec::as_slice)
     }
 
     /// Takes the newest row back.

@@ -27,7 +27,8 @@ pub(super) struct Sum {
     /// In units of 10^-18; what does not fit into 128 bits spills into `large`.
     small: i128,
     large: BigInt,
-    residue: Option<Exact>,
+    /// What rounding took away, by scale: so that adding costs no power of ten.
+    residue: BTreeMap<u32, BigInt>,
 }
 
 impl Sum {
@@ -46,29 +47,30 @@ impl Sum {
 
     /// Adds what one rounded value lost.
     pub(super) fn add_residue(&mut self, lost: &Exact) {
-        let sum = self.residue.get_or_insert(Exact { digits: BigInt::ZERO, scale: SCALE });
-        if sum.scale < lost.scale {
-            sum.digits *= BigInt::from(10).pow(lost.scale - sum.scale);
-            sum.scale = lost.scale;
+        *self.residue.entry(lost.scale).or_default() += &lost.digits;
+    }
+
+    /// What rounding took away in all, at the scale of its longest text; never below [`SCALE`].
+    fn lost(&self) -> Exact {
+        let mut sum = Exact { digits: BigInt::ZERO, scale: SCALE };
+        for (&scale, digits) in &self.residue {
+            sum.digits = sum.digits * BigInt::from(10).pow(scale - sum.scale) + digits;
+            sum.scale = scale;
         }
-        sum.digits += &lost.digits * BigInt::from(10).pow(sum.scale - lost.scale);
+        sum
     }
 
     /// The sum of the text as a plain decimal.
     pub(super) fn text(&self) -> String {
         let published = &self.large + self.small;
-        match &self.residue {
-            None => plain(&published, SCALE),
-            Some(residue) => {
-                plain(&(published * BigInt::from(10).pow(residue.scale - SCALE) + &residue.digits), residue.scale)
-            }
-        }
+        let lost = self.lost();
+        plain(&(published * BigInt::from(10).pow(lost.scale - SCALE) + lost.digits), lost.scale)
     }
 
     /// The sum of what rounding took away, when it is not zero.
     pub(super) fn residue(&self) -> Option<String> {
-        let residue = self.residue.as_ref().filter(|residue| residue.digits.sign() != Sign::NoSign)?;
-        Some(plain(&residue.digits, residue.scale))
+        let lost = self.lost();
+        (lost.digits.sign() != Sign::NoSign).then(|| plain(&lost.digits, lost.scale))
     }
 }
 

@@ -72,7 +72,7 @@ struct Conversion<'a> {
 impl Conversion<'_> {
     fn all(mut self, inputs: Vec<Inputs>) -> Result<Vec<SliceReport>, RunError> {
         let mut spill = Spill::new()?;
-        let mut first = self.writer(None);
+        let mut first = self.writer(None, Form::Detect);
         for input in inputs.into_iter().flatten() {
             self.read(input?, &mut first, &mut spill)?;
         }
@@ -82,7 +82,7 @@ impl Conversion<'_> {
             None => first.refuse_all()?,
         }
         for period in spill.periods() {
-            let mut writer = self.writer(Some(period));
+            let mut writer = self.writer(Some(period), Form::Rows);
             writer.begin_page(None, false);
             spill.read(period, |rows| writer.feed(rows).map_err(|error| internal(&error)))?;
             writer.commit().map_err(|error| internal(&error))?;
@@ -91,10 +91,10 @@ impl Conversion<'_> {
         staged.into_iter().map(|(slice, file, report)| self.publish(&slice, file, report)).collect()
     }
 
-    fn writer(&self, period: Option<BillingPeriod>) -> SliceWriter {
+    fn writer(&self, period: Option<BillingPeriod>, form: Form) -> SliceWriter {
         let shares = shares(self.options.memory, 1);
         let mut decode = Options::new(RowScope::DatedIn(period));
-        decode.form = Form::Detect;
+        decode.form = form;
         decode.invalid_text = self.options.invalid_text;
         decode.group_bytes = shares.group_bytes;
         decode.page_bytes = shares.page_bytes;

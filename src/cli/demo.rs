@@ -38,7 +38,10 @@ pub(super) async fn demo(args: DemoArgs, terminal: &Terminal) -> Result<u8, RunE
     mark(&args.dest)?;
     let demo = Demo { lake, client: Arc::new(client), terminal, format: args.format };
 
-    demo.say(&format!("A simulator of the API runs at {}: one enrollment, {MONTHS} billing periods.", simulator.endpoint()))?;
+    demo.say(&format!(
+        "A simulator of the API runs at {}: one enrollment, {MONTHS} billing periods.",
+        simulator.endpoint()
+    ))?;
     demo.say("\n1. The first sync fetches everything:\n")?;
     demo.sync(RunOutcome::Ok, MONTHS as usize).await?;
     demo.say("\n2. The second sync finds everything unchanged, at the cost of one request a period:\n")?;
@@ -99,7 +102,9 @@ impl Demo<'_> {
         let count = report.totals.slices.get("published").copied().unwrap_or(0);
         if report.outcome != outcome || count != published as u64 {
             let first = report.slices.iter().find_map(|slice| slice.error.clone()).or(report.error);
-            return Err(first.unwrap_or_else(|| internal(&format!("this sync published {count} periods, not {published}"))));
+            return Err(
+                first.unwrap_or_else(|| internal(&format!("this sync published {count} periods, not {published}")))
+            );
         }
         Ok(report)
     }
@@ -125,9 +130,8 @@ fn lake_period(lake: &Lake) -> Result<crate::contract::BillingPeriod, RunError> 
 
 /// Removes what an earlier demo left.
 fn make_room(folder: &Path) -> Result<(), RunError> {
-    let cannot = |error: std::io::Error| {
-        RunError::new(ErrorKind::Destination, format!("{}: {error}", folder.display()))
-    };
+    let cannot =
+        |error: std::io::Error| RunError::new(ErrorKind::Destination, format!("{}: {error}", folder.display()));
     if folder.join(MARK).exists() {
         return std::fs::remove_dir_all(folder).map_err(cannot);
     }

@@ -86,7 +86,11 @@ fn report_text(report: &RunReport) -> String {
         }
         if !slice.unknown_fields.is_empty() {
             let names: Vec<_> = slice.unknown_fields.keys().map(String::as_str).collect();
-            text += &format!("note: {}: unknown fields are kept in `extra`: {}\n", slice.name(), one_line(&names.join(", ")));
+            text += &format!(
+                "note: {}: unknown fields are kept in `extra`: {}\n",
+                slice.name(),
+                one_line(&names.join(", "))
+            );
         }
     }
     let outcome = match report.outcome {

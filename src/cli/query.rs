@@ -132,7 +132,8 @@ fn holdings(lake: &Lake) -> Result<Vec<StatusLine>, RunError> {
 }
 
 fn table(lines: Vec<StatusLine>) -> String {
-    let headings = ["dataset", "enrollment", "period", " rows", " cost", " size", "fetched (UTC)", "checked (UTC)", "ETag"];
+    let headings =
+        ["dataset", "enrollment", "period", " rows", " cost", " size", "fetched (UTC)", "checked (UTC)", "ETag"];
     output::table(&headings, &lines.into_iter().map(StatusLine::cells).collect::<Vec<_>>())
 }
 

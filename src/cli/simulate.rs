@@ -17,9 +17,8 @@ pub(super) async fn simulate(args: SimulateArgs) -> Result<u8, RunError> {
             for month in 0..options.months {
                 let period = options.from.plus(month).to_string();
                 let target = folder.join(enrollment).join(&period);
-                pages += write_pages(&options, enrollment, &period, &target).map_err(|error| {
-                    RunError::new(ErrorKind::Destination, format!("{}: {error}", target.display()))
-                })?;
+                pages += write_pages(&options, enrollment, &period, &target)
+                    .map_err(|error| RunError::new(ErrorKind::Destination, format!("{}: {error}", target.display())))?;
             }
         }
         output::print(&format!("{pages} pages written into {}\n", folder.display()))?;

@@ -141,7 +141,8 @@ impl Progress for Bars {
     }
 
     fn waiting(&self, what: &str, wait: Duration, why: &str) {
-        let wait = if wait.as_secs() == 0 { format!("{:.1} s", wait.as_secs_f64()) } else { HumanDuration(wait).to_string() };
+        let wait =
+            if wait.as_secs() == 0 { format!("{:.1} s", wait.as_secs_f64()) } else { HumanDuration(wait).to_string() };
         let _ = self.multi.println(format!("waiting {wait} before asking again for {what}: {}", one_line(why)));
     }
 

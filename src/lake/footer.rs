@@ -18,12 +18,16 @@ const FIRST_READ: u64 = 64 * 1024;
 /// Length of the metadata, and the magic.
 const TRAILER: u64 = 8;
 const MAGIC: &[u8] = b"PAR1";
+/// What an ETag begins with that stands in the footer in base64.
+const BASE64: &str = "base64:";
 
 /// What is known about a slice's rows. It stands in the footer of the slice's file, as `billing_lake.*`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FileState {
     /// The ETag that the rows were served with, as it came; none when there was none, or the rows came from files.
     pub etag: Option<Vec<u8>>,
+    /// `sha256:` and the hash of the answer's text, where one answer without an ETag holds all rows.
+    pub answer: Option<String>,
     /// Path and parameters of the request; the ETag holds for this request only.
     pub request: String,
     /// When the rows were fetched, RFC 3339.
@@ -104,11 +108,8 @@ impl FileState {
             ("digest", self.digest.clone()),
             ("tool_version", self.tool_version.clone()),
         ];
-        match self.etag.as_deref().map(|etag| (etag, std::str::from_utf8(etag))) {
-            Some((_, Ok(text))) => pairs.push(("etag", text.to_owned())),
-            Some((bytes, Err(_))) => pairs.push(("etag_base64", STANDARD.encode(bytes))),
-            None => {}
-        }
+        pairs.extend(self.etag.as_deref().map(|etag| ("etag", etag_to_text(etag))));
+        pairs.extend(self.answer.clone().map(|answer| ("answer", answer)));
         pairs.into_iter().map(|(key, value)| KeyValue::new(format!("{PREFIX}{key}"), value)).collect()
     }
 
@@ -130,13 +131,10 @@ impl FileState {
         if format > FORMAT {
             return Err(Unreadable::Newer { format });
         }
-        let etag = match (find("etag"), find("etag_base64")) {
-            (Some(text), _) => Some(text.as_bytes().to_vec()),
-            (None, Some(text)) => Some(STANDARD.decode(text).map_err(|_| damaged("etag_base64"))?),
-            (None, None) => None,
-        };
+        let etag = find("etag").map(|text| etag_from_text(text).ok_or_else(|| damaged("etag"))).transpose()?;
         Ok(FileState {
             etag,
+            answer: find("answer").map(str::to_owned),
             request: text("request")?,
             fetched_at: text("fetched_at")?,
             api_version: text("api_version")?,
@@ -151,6 +149,21 @@ impl FileState {
             digest: text("digest")?,
             tool_version: text("tool_version")?,
         })
+    }
+}
+
+/// An ETag as text; one that is not UTF-8, or could be taken for this form, as `base64:` and its bytes.
+fn etag_to_text(etag: &[u8]) -> String {
+    match std::str::from_utf8(etag) {
+        Ok(text) if !text.starts_with(BASE64) => text.to_owned(),
+        _ => format!("{BASE64}{}", STANDARD.encode(etag)),
+    }
+}
+
+fn etag_from_text(text: &str) -> Option<Vec<u8>> {
+    match text.strip_prefix(BASE64) {
+        Some(bytes) => STANDARD.decode(bytes).ok(),
+        None => Some(text.as_bytes().to_vec()),
     }
 }
 
@@ -217,6 +230,7 @@ mod tests {
     fn state(etag: Option<&[u8]>) -> FileState {
         FileState {
             etag: etag.map(<[u8]>::to_vec),
+            answer: etag.is_none().then(|| "sha256:11".to_owned()),
             request: "/v3/enrollments/100/usagedetails?billingPeriod=202411".to_owned(),
             fetched_at: "2024-12-01T02:03:04Z".to_owned(),
             api_version: "v3".to_owned(),
@@ -236,8 +250,16 @@ mod tests {
     #[test]
     fn the_state_is_the_same_both_ways_whatever_bytes_the_etag_has() {
         let long = vec![b'x'; 8 * 1024];
-        let etags: [Option<&[u8]>; 7] =
-            [None, Some(b""), Some(b"\"abc\""), Some(b"W/\"a\\\""), Some(b"a\0\n"), Some(b"\xff\xfe\x80"), Some(&long)];
+        let etags: [Option<&[u8]>; 8] = [
+            None,
+            Some(b"base64:eA=="),
+            Some(b""),
+            Some(b"\"abc\""),
+            Some(b"W/\"a\\\""),
+            Some(b"a\0\n"),
+            Some(b"\xff\xfe\x80"),
+            Some(&long),
+        ];
         for etag in etags {
             let state = state(etag);
             assert_eq!(FileState::from_key_values(&state.to_key_values()), Ok(state));

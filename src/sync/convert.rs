@@ -143,7 +143,8 @@ impl Conversion<'_> {
         if self.options.force || !self.in_place.contains(&period) {
             return Ok(());
         }
-        let message = format!("billing period {period} of enrollment {} is in the lake already", self.options.enrollment);
+        let message =
+            format!("billing period {period} of enrollment {} is in the lake already", self.options.enrollment);
         Err(RunError::new(ErrorKind::Usage, message)
             .with_hint("the files would replace it as a whole: say so with --force, if they hold all of its rows"))
     }
@@ -159,7 +160,7 @@ impl Conversion<'_> {
             [name] => name.clone(),
             names => format!("{} files, the first {}", names.len(), names.first().map_or("", String::as_str)),
         };
-        let file = writer.finish(Origin { etag: None, request: String::new(), source }, &mut report)?;
+        let file = writer.finish(Origin { source, ..Origin::default() }, &mut report)?;
         Ok((slice, file, report))
     }
 

@@ -13,9 +13,7 @@ use super::{ErrorKind, RunError, SliceReport};
 use crate::contract::Slice;
 use crate::decode::DecodeError;
 use crate::lake::StagedFile;
-use crate::source::{
-    Answer, ApiKey, Body, Client, Decision, Request, RetryPolicy, SourceError, random_fraction,
-};
+use crate::source::{Answer, ApiKey, Body, Client, Decision, Request, RetryPolicy, SourceError, random_fraction};
 
 /// Reads of a slice until its pages belong to one state: the first and two more.
 const READS: u32 = 3;
@@ -120,7 +118,7 @@ impl Fetcher {
             let why = match self.read(&pipeline, slice, request, first.take(), effort).await {
                 Ok(etag) => {
                     let source = self.client.endpoint().to_owned();
-                    let origin = Origin { etag, request: request.text().to_owned(), source };
+                    let origin = Origin { etag, answer: None, request: request.text().to_owned(), source };
                     let finished = pipeline.finish(origin, Box::new(report.clone())).await?;
                     *report = *finished.report;
                     return finished.staged;
@@ -232,7 +230,9 @@ impl Fetcher {
         effort.attempts += 1;
         match self.client.get(request, &self.key, None).await? {
             Answer::Body(body) => Ok(body),
-            Answer::NotModified => Err(SourceError::broken(request, "it answered 304 to a request without a condition")),
+            Answer::NotModified => {
+                Err(SourceError::broken(request, "it answered 304 to a request without a condition"))
+            }
         }
     }
 

@@ -45,7 +45,8 @@ impl Periods {
             Periods::All => (newest_first, Vec::new()),
             Periods::Last(count) => (newest_first.into_iter().take(*count).collect(), Vec::new()),
             Periods::Chosen(ranges) => {
-                let chosen = |period: &BillingPeriod| ranges.iter().any(|(first, last)| (first..=last).contains(&period));
+                let chosen =
+                    |period: &BillingPeriod| ranges.iter().any(|(first, last)| (first..=last).contains(&period));
                 let named = ranges.iter().filter(|(first, last)| first == last).map(|(first, _)| *first);
                 let missing = named.filter(|period| !newest_first.contains(period)).collect();
                 (newest_first.into_iter().filter(chosen).collect(), missing)
@@ -71,6 +72,8 @@ pub(crate) enum Action {
     Fetch,
     /// Asked for with this ETag; fetched when it changed.
     Check(Vec<u8>),
+    /// Fetched, and published when its text has another hash than this.
+    Compare(String),
     /// Nothing: not due.
     NotDue,
     /// Nothing: the API has no such data.
@@ -82,7 +85,7 @@ pub(crate) enum Action {
 impl Action {
     /// Does it lead to a request?
     pub(crate) fn asks(&self) -> bool {
-        matches!(self, Action::Fetch | Action::Check(_))
+        matches!(self, Action::Fetch | Action::Check(_) | Action::Compare(_))
     }
 }
 
@@ -121,10 +124,13 @@ pub(crate) fn decide(slice: &Slice, in_place: Option<&LakeFile>, situation: &Sit
         (Recheck::All, _) | (_, None) => Some("--recheck all"),
         (Recheck::Auto, Some(period)) => due(period, situation.today, last_asked(state, situation.checked)),
     };
-    match (due, &state.etag) {
-        (None, _) => (Action::NotDue, "closed and asked for within the last 7 days".to_owned()),
-        (Some(why), Some(etag)) => (Action::Check(etag.clone()), why.to_owned()),
-        (Some(why), None) => fetch(&format!("{why}; the file in place has no ETag")),
+    let Some(why) = due else {
+        return (Action::NotDue, "closed and asked for within the last 7 days".to_owned());
+    };
+    match (&state.etag, &state.answer) {
+        (Some(etag), _) => (Action::Check(etag.clone()), why.to_owned()),
+        (None, Some(answer)) => (Action::Compare(answer.clone()), why.to_owned()),
+        (None, None) => fetch(&format!("{why}; the file in place has no ETag")),
     }
 }
 

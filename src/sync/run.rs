@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -204,7 +205,12 @@ pub(super) fn conclude(lake: &Lake, run: Arc<Run>, checked: &LastRun, report: Ru
 
 /// Says what [`sync`] would do, to a lake that may not be there yet. Asks the API for its billing periods, and nothing
 /// else.
-pub async fn plan(lake: Option<&Lake>, client: Arc<Client>, options: SyncOptions, progress: Arc<dyn Progress>) -> RunReport {
+pub async fn plan(
+    lake: Option<&Lake>,
+    client: Arc<Client>,
+    options: SyncOptions,
+    progress: Arc<dyn Progress>,
+) -> RunReport {
     let (run_id, started_at) = (new_run_id(), now());
     let (planned, failure) = prepare(lake, client, &options, &progress).await;
     RunReport::new(run_id, started_at, failure, planned.into_iter().map(|planned| planned.report).collect())
@@ -272,9 +278,8 @@ impl Planner<'_> {
                 Dataset::UsageDetails => {
                     let listed: Vec<_> = listing.periods.iter().map(|entry| entry.period).collect();
                     let (chosen, missing) = self.options.periods.choose(&listed);
-                    let has_usage = |period| {
-                        listing.periods.iter().any(|entry| entry.period == period && entry.has_usage)
-                    };
+                    let has_usage =
+                        |period| listing.periods.iter().any(|entry| entry.period == period && entry.has_usage);
                     for period in chosen {
                         let request = self.fetcher.client.usage_request(enrollment, period);
                         planned.push(match has_usage(period) {
@@ -329,7 +334,7 @@ impl Planner<'_> {
                         .with_hint("update billing-lake, or replace the file with --force"),
                 );
             }
-            Action::Check(_) => describe_in_place(&mut report, in_place),
+            Action::Check(_) | Action::Compare(_) => describe_in_place(&mut report, in_place),
             Action::Fetch | Action::NoData => {}
         }
         Planned { slice, request, action, report, fetcher: self.fetcher.clone(), listing: None }
@@ -360,6 +365,10 @@ fn describe_in_place(report: &mut SliceReport, file: Option<&LakeFile>) {
         report.control_totals = state.control_totals.clone();
         report.rounding_residue = state.rounding_residue.clone();
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An ETag for people; what is no UTF-8 in it is replaced.
@@ -416,7 +425,11 @@ async fn check_and_fetch(
     if slot.is_none() {
         slot = Arc::clone(&work.slots).acquire_owned().await.ok();
     }
-    *report = SliceReport { why: report.why.take(), api_version: report.api_version.take(), ..SliceReport::new(slice, SliceOutcome::Planned) };
+    *report = SliceReport {
+        why: report.why.take(),
+        api_version: report.api_version.take(),
+        ..SliceReport::new(slice, SliceOutcome::Planned)
+    };
     fetcher.progress.started(slice);
     let staged = fetch(work, slice, request, first, fetcher, effort, report).await?;
     publish(work, staged, report).await?;
@@ -461,23 +474,27 @@ async fn publish_listing(
     action: &Action,
     report: &mut SliceReport,
 ) -> Result<SliceOutcome, RunError> {
-    if let Action::Check(etag) = action
-        && listing.etag.as_ref() == Some(etag)
-    {
+    let answer = format!("sha256:{}", hex(&Sha256::digest(&listing.body)));
+    let unchanged = match action {
+        Action::Check(etag) => listing.etag.as_ref() == Some(etag),
+        Action::Compare(in_place) => *in_place == answer,
+        _ => false,
+    };
+    if unchanged {
         return Ok(SliceOutcome::Unchanged);
     }
     let mut writer = writer(work, slice, Form::Array, RowScope::OfRow);
     let of_list = Arc::clone(listing);
     let mut written = report.clone();
     let staged = tokio::task::spawn_blocking(move || {
-        let wrong = |error: PageError| {
-            RunError::new(ErrorKind::Data, format!("GET {}: {error}", of_list.request.path()))
-        };
+        let wrong =
+            |error: PageError| RunError::new(ErrorKind::Data, format!("GET {}: {error}", of_list.request.path()));
         writer.begin_page(None, false);
         writer.feed(&of_list.body).map_err(wrong)?;
         writer.commit().map_err(wrong)?;
         let origin = Origin {
             etag: of_list.etag.clone(),
+            answer: of_list.etag.is_none().then_some(answer),
             request: of_list.request.text().to_owned(),
             source: of_list.source.clone(),
         };

@@ -56,7 +56,9 @@ impl Spill {
         let stored = self.compressor.compress(&rows).map_err(|error| failed(&error))?;
         if self.written + stored.len() as u64 > MAX_BYTES {
             let message = format!("rows of other billing periods would take more than {} GiB of disk", MAX_BYTES >> 30);
-            return Err(RunError::new(ErrorKind::Usage, message).with_hint("convert the files of fewer periods at once"));
+            return Err(
+                RunError::new(ErrorKind::Usage, message).with_hint("convert the files of fewer periods at once")
+            );
         }
         self.file.write_all(&stored).map_err(|error| failed(&error))?;
         let chunk = Chunk { offset: self.written, stored: stored.len(), length: rows.len() };

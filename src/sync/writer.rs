@@ -228,6 +228,7 @@ impl SliceWriter {
         }
         let state = FileState {
             etag: origin.etag,
+            answer: origin.answer,
             request: origin.request,
             fetched_at: super::now(),
             api_version: self.contract.api_version().to_owned(),
@@ -261,6 +262,8 @@ pub(crate) fn internal(error: &impl ToString) -> RunError {
 pub(crate) struct Origin {
     /// The ETag that the rows belong to.
     pub(crate) etag: Option<Vec<u8>>,
+    /// The hash of the answer's text, where one answer without an ETag holds all rows.
+    pub(crate) answer: Option<String>,
     /// Path and parameters of the request; empty for files.
     pub(crate) request: String,
     /// The API's address or the file's name; no secrets.

@@ -169,7 +169,7 @@ impl ColumnEncoder {
 }
 
 fn is_text(field: &Field) -> bool {
-    matches!(field.data_type(), DataType::Dictionary(..) | DataType::Utf8)
+    matches!(field.data_type(), DataType::Dictionary(..))
 }
 
 /// Whether the column is written as codes of a dictionary, or value by value.

@@ -13,7 +13,7 @@ use super::store::{Store, StoredFile};
 pub(super) const FORMAT: u64 = 1;
 /// What every key begins with.
 const PREFIX: &str = "billing_lake.";
-/// Enough for the footer of nine row groups of usage details; larger ones take a second read.
+/// Enough for the footer of some eight row groups of usage details; larger ones take a second read.
 const FIRST_READ: u64 = 64 * 1024;
 /// Length of the metadata, and the magic.
 const TRAILER: u64 = 8;
@@ -167,42 +167,35 @@ fn etag_from_text(text: &str) -> Option<Vec<u8>> {
     }
 }
 
-/// What the footer of a file says.
-pub(super) enum Footer {
-    /// A state, or why there is none.
-    Read(Result<FileState, Unreadable>),
-    /// The file was replaced since it was listed.
-    Gone,
-}
-
-/// Reads the footer of a file in at most two reads.
-pub(super) fn read(store: &dyn Store, file: &StoredFile) -> Result<Footer, LakeError> {
+/// Reads the footer of a file in at most two reads: a state, or why there is none; nothing when the file was replaced
+/// since it was listed.
+pub(super) fn read(store: &dyn Store, file: &StoredFile) -> Result<Option<Result<FileState, Unreadable>>, LakeError> {
     let Some(mut end) = store.read(file, file.bytes.saturating_sub(FIRST_READ)..file.bytes)? else {
-        return Ok(Footer::Gone);
+        return Ok(None);
     };
     let length = match metadata_length(&end) {
         Some(length) if length + TRAILER + MAGIC.len() as u64 <= file.bytes => length,
-        Some(_) => return Ok(Footer::Read(Err(Unreadable::Truncated))),
+        Some(_) => return Ok(Some(Err(Unreadable::Truncated))),
         None => {
             let Some(start) = store.read(file, 0..(MAGIC.len() as u64).min(file.bytes))? else {
-                return Ok(Footer::Gone);
+                return Ok(None);
             };
             let reason = if start == MAGIC { Unreadable::Truncated } else { Unreadable::NotParquet };
-            return Ok(Footer::Read(Err(reason)));
+            return Ok(Some(Err(reason)));
         }
     };
     let wanted = length + TRAILER;
     if wanted > end.len() as u64 {
         let Some(mut whole) = store.read(file, file.bytes - wanted..file.bytes - end.len() as u64)? else {
-            return Ok(Footer::Gone);
+            return Ok(None);
         };
         whole.append(&mut end);
         end = whole;
     }
     let Some(start) = end.len().checked_sub(wanted as usize) else {
-        return Ok(Footer::Read(Err(Unreadable::Truncated)));
+        return Ok(Some(Err(Unreadable::Truncated)));
     };
-    Ok(Footer::Read(state_of(&end[start..end.len() - TRAILER as usize])))
+    Ok(Some(state_of(&end[start..end.len() - TRAILER as usize])))
 }
 
 /// The length of the metadata before the trailer; none when the bytes do not end as a Parquet file does.

@@ -55,7 +55,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{Dataset, Slice};
 
-use footer::Footer;
 use local::LocalStore;
 use store::{Store, StoredFile};
 
@@ -172,8 +171,8 @@ impl Lake {
             let StoredFile { slice, name, .. } = &of_slice[0];
             let state = match of_slice {
                 [file] => match footer::read(self.store.as_ref(), file)? {
-                    Footer::Read(state) => state,
-                    Footer::Gone => {
+                    Some(state) => state,
+                    None => {
                         complete = false;
                         continue;
                     }

@@ -1,4 +1,4 @@
-//! What a lake asks of the place where it lies. One implementation a kind of place; no word of files systems or HTTP.
+//! What a lake asks of the place where it lies. One implementation a kind of place; no word of file systems or HTTP.
 //!
 //! All names are relative to the lake, with `/` between the parts (see [`layout`](super::layout)).
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type};
@@ -16,7 +17,6 @@ use arrow_array::{
 use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Encoding, PageType, Type};
-use parquet::column::page::PageReader;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -202,7 +202,6 @@ fn a_run_removes_what_dead_runs_left_but_never_what_a_living_one_is_at() {
     let living = scene.run("living");
     let file = staged(&living, 5).unwrap();
     let dead = scene.run("dead");
-    std::mem::forget(staged(&dead, 7).unwrap().state().clone());
     scene.publish(&dead, 3);
     scene.publish(&dead, 4);
     drop(dead);
@@ -400,6 +399,17 @@ fn the_digest_is_that_of_all_bytes_before_the_footers_metadata() {
 }
 
 #[test]
+fn slices_can_be_written_from_any_thread() {
+    fn is_send<T: Send>() {}
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<Lake>();
+    is_shared::<Run>();
+    is_send::<SliceFile>();
+    is_send::<StagedFile>();
+    is_send::<RejectedRows>();
+}
+
+#[test]
 fn an_empty_period_is_a_file_with_the_schema() {
     let scene = scene();
     let run = scene.run("r1");
@@ -554,22 +564,82 @@ fn a_file_in_the_way_is_named() {
 }
 
 #[test]
-fn a_device_that_is_full_is_a_failure_of_the_destination() {
+fn a_staging_folder_that_vanishes_is_a_failure_of_the_destination() {
     let scene = scene();
     let run = scene.run("r1");
     let mut file = stage(&run);
-    let staging = scene.folder.path().join(layout::STAGING_FOLDER).join("r1");
-    let own = staging.join(&names(&staging)[0]);
-    let partition = own.join(&names(&own)[0]);
-    assert_eq!(names(&partition).len(), 1);
     file.write(costs(1)).unwrap();
-    // The staged folder is taken away: what is sealed cannot be entered in it any more.
-    fs::remove_dir_all(&own).unwrap();
+    fs::remove_dir_all(scene.folder.path().join(layout::STAGING_FOLDER)).unwrap();
     let error = file.finish(state(1, "1")).unwrap_err();
     assert_eq!(error.kind(), LakeErrorKind::Destination);
     assert!(error.to_string().contains("billing_period=2024-11"), "{error}");
-    let full = LakeError::io("write", &partition, std::io::ErrorKind::StorageFull.into());
-    assert!(full.hint().unwrap().contains("room"));
+}
+
+/// A staged file that is played: it takes so many bytes, and notes how many arrays live at each write.
+#[derive(Debug)]
+struct Played {
+    room: usize,
+    arrays: Vec<Weak<dyn Array>>,
+    living: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Write for Played {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.living.lock().unwrap().push(self.arrays.iter().filter(|array| array.strong_count() > 0).count());
+        self.room = self.room.checked_sub(bytes.len()).ok_or(io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl store::Staged for Played {
+    fn failure(&self, source: io::Error) -> LakeError {
+        LakeError::io("write", Path::new("played"), source)
+    }
+
+    fn seal(&mut self) -> Result<u64, LakeError> {
+        Ok(0)
+    }
+
+    fn publish(self: Box<Self>) -> Result<String, LakeError> {
+        Ok("played".to_owned())
+    }
+}
+
+fn played(room: usize, arrays: &[(&str, ArrayRef)]) -> (SliceFile, Arc<Mutex<Vec<usize>>>) {
+    let living = Arc::default();
+    let arrays = arrays.iter().map(|(_, array)| Arc::downgrade(array)).collect();
+    let staged = Box::new(Played { room, arrays, living: Arc::clone(&living) });
+    let contract = Contract::of(Dataset::UsageDetails);
+    (SliceFile::new(&slice(), &contract, &WriteOptions::default(), staged).unwrap(), living)
+}
+
+#[test]
+fn a_full_store_is_a_failure_of_the_destination_at_whatever_byte_it_comes() {
+    for room in [0, 3, 4, 100, 1_000, 3_000] {
+        let (mut file, _) = played(room, &[]);
+        let written = file.write(costs(10)).and_then(|()| file.finish(state(10, "10")).map(drop));
+        let error = written.unwrap_err();
+        assert_eq!(error.kind(), LakeErrorKind::Destination, "{error}");
+        assert!(error.hint().unwrap().contains("room"));
+    }
+}
+
+#[test]
+fn a_column_is_let_go_before_the_next_one_is_written() {
+    let rows = 20_000;
+    let unique = || text(rows, |row| Some(format!("{row:0>50}")));
+    let columns = ["service_name", "service_tier", "meter_id", "tags"].map(|name| (name, unique()));
+    let (mut file, living) = played(usize::MAX, &columns);
+    let batch = batch(rows, &columns);
+    drop(columns);
+    file.write(batch).unwrap();
+    let mut living = std::mem::take(&mut *living.lock().unwrap());
+    living.dedup();
+    assert_eq!(living, [3, 2, 1, 0]);
 }
 
 #[test]

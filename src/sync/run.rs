@@ -94,9 +94,7 @@ pub async fn list_periods(
     progress: Arc<dyn Progress>,
 ) -> Result<Vec<PeriodEntry>, RunError> {
     let fetcher = Fetcher { client, key: Arc::new(key), policy: retry, progress };
-    let mut periods = list(&fetcher, enrollment).await?.periods;
-    periods.sort_by(|a, b| b.period.cmp(&a.period));
-    Ok(periods)
+    Ok(list(&fetcher, enrollment).await?.periods)
 }
 
 async fn list(fetcher: &Fetcher, enrollment: &Enrollment) -> Result<Listing, RunError> {

@@ -114,7 +114,11 @@ mod tests {
         assert_eq!(spill.periods(), periods);
         for (at, period) in periods.iter().enumerate().take(2) {
             let mut text = Vec::new();
-            spill.read(*period, |piece| Ok(text.extend_from_slice(piece))).unwrap();
+            let taken = spill.read(*period, |piece| {
+                text.extend_from_slice(piece);
+                Ok(())
+            });
+            taken.unwrap();
             let expected: String = (at..3_000).step_by(2).map(|number| row(number) + "\n").collect();
             assert_eq!(String::from_utf8(text).unwrap(), expected);
         }

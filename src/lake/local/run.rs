@@ -91,18 +91,24 @@ fn claim(folder: &Path) -> Result<File, LakeError> {
     }
 }
 
+fn create_one(folder: &Path) -> Result<(), LakeError> {
+    fs::create_dir(folder).map_err(|error| LakeError::io("create the folder", folder, error))
+}
+
 impl Staging {
-    /// A folder of its own for one file.
-    fn own_folder(&self) -> PathBuf {
-        self.folder.join(format!("{:016x}", folders::token()))
+    /// Creates a folder of its own for one file. Not also the run's folder: one that is made again has no lock.
+    fn own_folder(&self) -> Result<PathBuf, LakeError> {
+        let own = self.folder.join(format!("{:016x}", folders::token()));
+        create_one(&own)?;
+        Ok(own)
     }
 }
 
 impl StoreRun for LocalRun {
     fn stage(&self, slice: &Slice) -> Result<Box<dyn Staged>, LakeError> {
-        let own = self.staging.own_folder();
+        let own = self.staging.own_folder()?;
         let folder = own.join(layout::partition_name(slice));
-        fs::create_dir_all(&folder).map_err(|error| LakeError::io("create the folder", &folder, error))?;
+        create_one(&folder)?;
         let path = folder.join(format!("data-{:016x}.parquet", folders::token()));
         let open = File::create_new(&path).map_err(|error| LakeError::io("create", &path, error))?;
         let staging = Arc::clone(&self.staging);
@@ -110,8 +116,7 @@ impl StoreRun for LocalRun {
     }
 
     fn private_side(&self, name: &str) -> Result<Box<dyn PrivateSide>, LakeError> {
-        let own = self.staging.own_folder();
-        fs::create_dir_all(&own).map_err(|error| LakeError::io("create the folder", &own, error))?;
+        let own = self.staging.own_folder()?;
         let draft = own.join("rejected");
         let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
         let open = open.map_err(|error| LakeError::io("create", &draft, error))?;

@@ -175,7 +175,9 @@ pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
     }
     drop(work);
     let report = RunReport::new(run_id, started_at, failure, reports.into_values().collect());
-    conclude(lake, run, &checked, report)
+    let lake = lake.clone();
+    let concluded = tokio::task::spawn_blocking(move || conclude(&lake, run, &checked, report)).await;
+    concluded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }
 
 /// Keeps the report and the times of checks, and ends the run.

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `billing-lake` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    billing_lake::cli::main()
+}

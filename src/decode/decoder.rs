@@ -304,6 +304,16 @@ impl Decoder {
         Ok(self.take_batch())
     }
 
+    /// Rows taken in committed pages so far.
+    pub fn rows(&self) -> u64 {
+        self.rows.summary.rows
+    }
+
+    /// Rows rejected in committed pages so far.
+    pub fn rejected_rows(&self) -> u64 {
+        self.rows.summary.rejected_rows
+    }
+
     /// What was counted over all committed pages so far.
     pub fn summary(&self) -> Summary {
         let mut summary = self.rows.summary.clone();

@@ -15,7 +15,9 @@ pub enum Form {
     Page,
     /// An array of rows.
     Array,
-    /// Told by the input itself: pages, arrays or rows one behind the other (NDJSON), also several of them.
+    /// Rows one behind the other (NDJSON).
+    Rows,
+    /// Told by the input itself: pages, arrays or rows one behind the other, also several of them.
     Detect,
 }
 
@@ -156,7 +158,7 @@ impl PageReader {
         }
         let whole = match self.state {
             State::End => true,
-            State::Start => self.documents > 0,
+            State::Start => self.documents > 0 || self.form == Form::Rows,
             _ => false,
         };
         self.broken = !whole;
@@ -432,10 +434,15 @@ impl PageReader {
                 if self.state == State::LoneRow { Ok(0) } else { Ok(self.begin_envelope()) }
             }
             (b'{', Form::Page) => Ok(self.begin_envelope()),
+            (b'{', Form::Rows) => {
+                self.state = State::LoneRow;
+                Ok(0)
+            }
             (b'[' | b'{' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n', form_wanted) => {
                 let wanted = match form_wanted {
                     Form::Page => "an object with `data`",
                     Form::Array => "an array",
+                    Form::Rows => "an object",
                     Form::Detect => "an object or array",
                 };
                 form(format!("it should be {wanted}"))
@@ -490,7 +497,7 @@ impl PageReader {
 
     fn end_of_document(&mut self) {
         self.documents += 1;
-        self.state = if self.form == Form::Detect { State::Start } else { State::End };
+        self.state = if matches!(self.form, Form::Rows | Form::Detect) { State::Start } else { State::End };
     }
 }
 
@@ -504,7 +511,10 @@ fn envelope_field(name: &[u8]) -> EnvelopeField {
     }
 }
 
-/// Does the object at the start of `rest` hold rows, rather than being one? Its first telling key decides.
+/// Does the object at the start of `rest` hold rows, rather than being one?
+///
+/// A field that rows have tells that it is one, an array with such a row in `data` that it is not. A row may have
+/// fields called `data` and `nextLink` too, so nothing else decides before the object ends.
 fn is_envelope(rest: &[u8], sink: &impl RowSink) -> Result<bool, StepError> {
     let mut scratch = Vec::new();
     let mut at = token::skip_space(rest, 1);
@@ -516,13 +526,39 @@ fn is_envelope(rest: &[u8], sink: &impl RowSink) -> Result<bool, StepError> {
         }
         let (name, value_at) = token::key(rest, at)?;
         let (name, _) = super::text::unescape(name, &mut scratch);
-        if envelope_field(name) != EnvelopeField::Other {
-            return Ok(true);
-        }
-        if sink.is_field(name) {
+        if envelope_field(name) == EnvelopeField::Rows {
+            if holds_a_row(rest, value_at, sink)? {
+                return Ok(true);
+            }
+        } else if sink.is_field(name) {
             return Ok(false);
         }
         at = token::skip_space(rest, token::value(rest, value_at, 1)?.1);
+    }
+}
+
+/// Is the value at `at` an array whose first element has a field that rows have?
+fn holds_a_row(rest: &[u8], at: usize, sink: &impl RowSink) -> Result<bool, StepError> {
+    if *rest.get(at).ok_or(Stop::Incomplete)? != b'[' {
+        return Ok(false);
+    }
+    let at = token::skip_space(rest, at + 1);
+    if *rest.get(at).ok_or(Stop::Incomplete)? != b'{' {
+        return Ok(false);
+    }
+    let mut scratch = Vec::new();
+    let mut at = token::skip_space(rest, at + 1);
+    loop {
+        match *rest.get(at).ok_or(Stop::Incomplete)? {
+            b'}' => return Ok(false),
+            b',' => at = token::skip_space(rest, at + 1),
+            _ => {}
+        }
+        let (name, value_at) = token::key(rest, at)?;
+        if sink.is_field(super::text::unescape(name, &mut scratch).0) {
+            return Ok(true);
+        }
+        at = token::skip_space(rest, token::value(rest, value_at, 3)?.1);
     }
 }
 

@@ -1,1 +1,211 @@
-//! The lake room.
+//! The lake: record batches in, one Parquet file a slice, published as one act. Its footer is the slice's state.
+//!
+//! ```text
+//! DEST/usage_details/enrollment=100/billing_period=2024-11/data-….parquet
+//! DEST/billing_periods/enrollment=100/data-….parquet
+//! DEST/_billing_lake/lake.json           what lies here and in which form
+//!                    last_run.json       when each slice was last asked for: a cache
+//!                    staging/ locks/     of runs at work
+//!                    rejected/ runs/     rejected rows and run reports
+//! ```
+//!
+//! Whatever moment a run dies, each slice has exactly one whole version. A [`Run`] writes into its own staging folder,
+//! and a finished file replaces the one in place by an exchange of their folders; the replaced one is dropped at the
+//! run's end. The state has no other home than the file's footer, so there is nothing that could disagree with it.
+//!
+//! ```
+//! use billing_lake::contract::{Contract, Dataset, Slice};
+//! use billing_lake::lake::{Destination, FileState, Lake, WriteOptions};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let destination = Destination::local(folder.path());
+//! let lake = Lake::open(&destination)?;
+//! let run = lake.begin_run("20241201T020304Z")?;
+//! let slice = Slice { dataset: Dataset::BillingPeriods, enrollment: "100".parse()?, period: None };
+//! let file = run.stage(&slice, &Contract::of(slice.dataset), &WriteOptions::default())?;
+//! // file.write(batch)? for each record batch
+//! let published = run.publish(file.finish(FileState::default())?)?;
+//! run.finish()?;
+//!
+//! let files = lake.files(Dataset::BillingPeriods)?;
+//! assert_eq!(files[0].location, published.location);
+//! assert_eq!(files[0].state.as_ref().map(|state| state.rows), Ok(0));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Everything here blocks; nothing knows of the service that the rows come from.
+
+mod control;
+mod destination;
+mod encoding;
+mod error;
+mod footer;
+mod last_run;
+mod layout;
+mod local;
+mod parquet_file;
+mod run;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{Dataset, Slice};
+
+use local::LocalStore;
+use store::{Store, StoredFile};
+
+pub use destination::Destination;
+pub use encoding::{Compression, CompressionError, WriteOptions};
+pub use error::{LakeError, LakeErrorKind};
+pub use footer::{FileState, Unreadable};
+pub use last_run::LastRun;
+pub use parquet_file::{SliceFile, StagedFile};
+pub use run::{PublishedFile, RejectedRows, Run};
+
+/// The form of the lake as a whole that this version writes, and the newest it reads.
+const LAKE_FORMAT: u64 = 1;
+/// The layout with hive partitions.
+const HIVE: &str = "hive";
+/// Listings are repeated so often when files are replaced between listing and reading.
+const LISTINGS: usize = 5;
+
+/// A lake.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    store: Arc<dyn Store>,
+}
+
+/// A slice's file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LakeFile {
+    /// The slice.
+    pub slice: Slice,
+    /// Where it lies, relative to the lake, with `/` between the parts.
+    pub location: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What its footer says.
+    pub state: Result<FileState, Unreadable>,
+}
+
+/// `lake.json`.
+#[derive(Serialize, Deserialize)]
+struct Description {
+    format: u64,
+    layout: String,
+}
+
+impl Lake {
+    /// Opens a lake to write into it. One that is not there is created.
+    ///
+    /// # Errors
+    ///
+    /// A lake of a newer version or another layout is refused ([`LakeErrorKind::Usage`]); a place that cannot be
+    /// written is [`LakeErrorKind::Destination`].
+    pub fn open(destination: &Destination) -> Result<Lake, LakeError> {
+        let lake = Lake::at(destination);
+        if !lake.is_described()? {
+            let description = Description { format: LAKE_FORMAT, layout: HIVE.to_owned() };
+            let text = serde_json::json!(description).to_string();
+            lake.store.put_side(layout::LAKE_FILE, text.as_bytes())?;
+        }
+        Ok(lake)
+    }
+
+    /// Opens a lake to read from it: creates nothing, and returns none when there is no lake.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Lake::open).
+    pub fn open_existing(destination: &Destination) -> Result<Option<Lake>, LakeError> {
+        let lake = Lake::at(destination);
+        Ok(lake.is_described()?.then_some(lake))
+    }
+
+    fn at(destination: &Destination) -> Lake {
+        Lake { store: Arc::new(LocalStore::new(destination.path())) }
+    }
+
+    /// Whether there is a `lake.json`, of a lake that this version can use.
+    fn is_described(&self) -> Result<bool, LakeError> {
+        let Some(bytes) = self.store.read_side(layout::LAKE_FILE)? else { return Ok(false) };
+        let place = self.store.place(layout::LAKE_FILE);
+        let Description { format, layout } = match serde_json::from_slice(&bytes) {
+            Ok(description) => description,
+            Err(error) => return Err(LakeError::DamagedLake { place, reason: error.to_string() }),
+        };
+        if format > LAKE_FORMAT {
+            return Err(LakeError::NewerLake { place, format, known: LAKE_FORMAT });
+        }
+        if layout != HIVE {
+            return Err(LakeError::UnknownLayout { place, layout });
+        }
+        Ok(true)
+    }
+
+    /// The files of a dataset in the order of their slices, each with the state in its footer. The dataset is listed
+    /// once, and a footer takes at most two reads.
+    pub fn files(&self, dataset: Dataset) -> Result<Vec<LakeFile>, LakeError> {
+        let mut last = Vec::new();
+        for _ in 0..LISTINGS {
+            let (files, complete) = self.files_once(dataset)?;
+            if complete {
+                return Ok(files);
+            }
+            last = files;
+        }
+        Ok(last)
+    }
+
+    /// The files by one listing, and whether all of them were still there when they were read.
+    fn files_once(&self, dataset: Dataset) -> Result<(Vec<LakeFile>, bool), LakeError> {
+        let mut stored = self.store.list(dataset)?;
+        stored.sort_unstable_by(|a, b| (&a.slice, &a.name).cmp(&(&b.slice, &b.name)));
+        let mut files = Vec::with_capacity(stored.len());
+        let mut complete = true;
+        for of_slice in stored.chunk_by(|a, b| a.slice == b.slice) {
+            let StoredFile { slice, name, .. } = &of_slice[0];
+            let state = match of_slice {
+                [file] => match footer::read(self.store.as_ref(), file)? {
+                    Some(state) => state,
+                    None => {
+                        complete = false;
+                        continue;
+                    }
+                },
+                several => Err(Unreadable::NotAlone { count: several.len() }),
+            };
+            let bytes = of_slice.iter().map(|file| file.bytes).sum();
+            files.push(LakeFile { slice: slice.clone(), location: name.clone(), bytes, state });
+        }
+        Ok((files, complete))
+    }
+
+    /// Begins a run with an id that no other run has: 1 to 64 letters, digits, `-`, `_` or `.`. What dead runs left is
+    /// removed; living ones are left alone.
+    pub fn begin_run(&self, run_id: &str) -> Result<Run, LakeError> {
+        Run::begin(Arc::clone(&self.store), run_id)
+    }
+
+    /// When each slice was last asked for. A cache: nothing is known when it is lost or garbled.
+    pub fn last_run(&self) -> Result<LastRun, LakeError> {
+        let bytes = self.store.read_side(layout::LAST_RUN_FILE)?;
+        Ok(bytes.map(|bytes| LastRun::from_json(&bytes)).unwrap_or_default())
+    }
+
+    /// Adds what is now known to what other runs wrote in the meantime.
+    pub fn save_last_run(&self, known: &LastRun) -> Result<(), LakeError> {
+        let mut all = self.last_run()?;
+        all.merge(known.clone());
+        self.store.put_side(layout::LAST_RUN_FILE, all.to_json().as_bytes())
+    }
+
+    /// A location as people find it, for messages: the whole path.
+    pub fn place(&self, location: &str) -> String {
+        self.store.place(location)
+    }
+}

@@ -1,1 +1,86 @@
-//! The simulator room.
+//! The Azure Enterprise Reporting API, played on this machine from a seed.
+//!
+//! [`Simulator`] answers billing periods and v3 usage details on 127.0.0.1 for any number of enrollments and months, with
+//! the documented paging, ETags, errors and gzip, and restates a month on demand. [`Pages`] gives the same pages without
+//! a server. The data resembles real bills (few meters and subscriptions, many resources, days that repeat each other,
+//! refunds, costs of 10^-15) and is the same for the same options everywhere; memory does not grow with the rows.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `GET /v1…v3/enrollments/{e}/billingperiods` | the periods, newest first |
+//! | `GET /v3/enrollments/{e}/billingPeriods/{p}/usagedetails` | usage, page by page |
+//! | `GET /v3/enrollments/{e}/usagedetails` | usage of the newest period |
+//! | `GET /_truth` | rows, pages, versions, ETags and sums of everything served, and counters ([`Simulator::truth`]) |
+//! | `POST /_restate?enrollment={e}&period={p}` | the next version of a period ([`Simulator::restate`]) |
+//!
+//! This room shares nothing with the client, not even the list of fields: a shared mistake would pass every test. It
+//! writes rows from a table of its own and sums integers, not decimals that it parsed.
+//!
+//! ```
+//! use billing_lake::simulator::{Options, Simulator};
+//!
+//! # tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+//! let simulator = Simulator::start(Options { rows_per_month: 100, ..Options::default() }).await?;
+//! assert!(simulator.endpoint().starts_with("http://127.0.0.1:"));
+//! assert_eq!(simulator.truth()["rows_in_all"], 300);
+//! simulator.stop().await;
+//! # std::io::Result::Ok(())
+//! # })?;
+//! # std::io::Result::Ok(())
+//! ```
+
+mod answers;
+mod bill;
+mod catalog;
+mod chance;
+mod fields;
+mod options;
+mod page;
+mod resource;
+mod server;
+mod state;
+#[cfg(test)]
+mod tests;
+mod truth;
+
+pub use options::{DataKind, EtagForm, Month, Options, PageEtags};
+pub use page::{Pages, page, write_pages};
+pub use server::Simulator;
+pub use state::Counters;
+
+/// What can be wrong with a request to the simulator's own functions.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The text is no month since the API's data begins.
+    #[error("`{text}` is no billing period: write 2024-11 or 202411, from 2014-05 on")]
+    Month {
+        /// As given.
+        text: String,
+    },
+    /// The text is none of an option's words.
+    #[error("`{text}` is no {what}: use one of {words}")]
+    Word {
+        /// The option.
+        what: &'static str,
+        /// As given.
+        text: String,
+        /// The right ones.
+        words: String,
+    },
+    /// The simulator does not serve this enrollment.
+    #[error("enrollment `{enrollment}` is not served; served: {served}")]
+    Enrollment {
+        /// As given.
+        enrollment: String,
+        /// All that are.
+        served: String,
+    },
+    /// The enrollment lists no such period, or lists it without data.
+    #[error("enrollment {enrollment} has no usage for {period}")]
+    NoUsage {
+        /// The enrollment.
+        enrollment: String,
+        /// The period, as six digits.
+        period: Month,
+    },
+}

@@ -1,0 +1,370 @@
+//! The command line's words. What stands here is what `--help` teaches.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::contract::{Dataset, Enrollment};
+use crate::lake::{Compression, Destination};
+use crate::simulator::{DataKind, EtagForm, Month, PageEtags};
+use crate::source::DEFAULT_ENDPOINT;
+use crate::sync::{MaxRejected, Periods};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything asked for is in the lake      4  the API is unavailable; run again later
+  1  a bug in billing-lake                    5  the data is wrong; the period was not replaced
+  2  options, configuration, enrollment       6  the destination cannot be written
+  3  the API refused the key                  7  some slices failed, all worth a retry
+
+Retries: 8 attempts a request, random waits from 0.5 s doubling to 30 s; a wait that the API asks for is kept,
+as long as all waits of a slice fit into --max-wait; 429 without one waits 120 s.";
+
+const EXAMPLES: &str = "\
+Examples:
+  billing-lake demo                                         see it work, without key or network
+  export BILLING_LAKE_API_KEY=…                             the enrollment's API key
+  billing-lake periods --enrollment 100                     what the API has
+  billing-lake sync --enrollment 100 --last 3               the three newest billing periods
+  billing-lake sync --enrollment 100 --periods 2024-01..2024-06 --dest /data/billing
+  billing-lake status --dest /data/billing                  what the lake holds
+  billing-lake convert pages/ --enrollment 100              the same lake from saved pages";
+
+/// Streams Azure enterprise billing data into a Parquet lake.
+#[derive(Debug, Parser)]
+#[command(name = "billing-lake", version, styles = STYLES, after_help = EXAMPLES, max_term_width = 120)]
+#[command(propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Log less: only warnings and errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log more; twice: everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // parsed once
+pub enum Command {
+    /// Show the whole tool at work: simulator, three syncs and a restatement, without key or network.
+    Demo(DemoArgs),
+    /// Ask the API what changed, and replace just that.
+    #[command(after_help = EXIT_CODES)]
+    Sync(SyncArgs),
+    /// Say what sync would do, and why; takes the same options.
+    Plan(SyncArgs),
+    /// List the billing periods that the API has for an enrollment.
+    Periods(PeriodsArgs),
+    /// List what the lake holds: period, rows, total, when it was fetched and checked, ETag, size.
+    Status(StatusArgs),
+    /// Fill the same lake from files: JSON pages, arrays or NDJSON; plain, gzip or zstd.
+    #[command(after_help = EXIT_CODES)]
+    Convert(ConvertArgs),
+    /// Print the contract: fields, columns, types, meaning.
+    Schema(SchemaArgs),
+    /// Play the API on 127.0.0.1, from a seed.
+    Simulate(SimulateArgs),
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: one JSON document.
+    Json,
+    /// For programs: one JSON document a line.
+    Ndjson,
+    /// Markdown (schema only).
+    Markdown,
+}
+
+/// Where the lake is.
+#[derive(Debug, Args)]
+pub struct LakeArgs {
+    /// Where the lake is: a path or file:// URL.
+    #[arg(long, env = "BILLING_LAKE_DEST", default_value = "./billing-lake", value_name = "URL")]
+    pub dest: Destination,
+    /// How results are printed to standard output.
+    #[arg(long, env = "BILLING_LAKE_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// How files are written.
+#[derive(Debug, Args)]
+pub struct WriteArgs {
+    /// Compression of the Parquet files: snappy, zstd or zstd:LEVEL.
+    #[arg(long, env = "BILLING_LAKE_COMPRESSION", default_value = "snappy", value_name = "CODEC")]
+    pub compression: Compression,
+    /// Memory that the process may hold; fewer slices run at once when it is short.
+    #[arg(long, env = "BILLING_LAKE_MEMORY", default_value = "256MiB", value_name = "BYTES", value_parser = bytes)]
+    pub memory: u64,
+    /// Rejected rows that a slice may have: a number, or a percentage such as 0.5%.
+    #[arg(long, env = "BILLING_LAKE_MAX_REJECTED", value_name = "N|P%")]
+    pub max_rejected: Option<MaxRejected>,
+    /// Reject rows with text that is not valid Unicode, instead of replacing it by U+FFFD.
+    #[arg(long, env = "BILLING_LAKE_STRICT")]
+    pub strict: bool,
+}
+
+/// How the API is reached.
+#[derive(Debug, Args)]
+pub struct ApiArgs {
+    /// The API's address.
+    #[arg(long, env = "BILLING_LAKE_ENDPOINT", default_value = DEFAULT_ENDPOINT, value_name = "URL")]
+    pub endpoint: String,
+    /// File that holds the API key; else it is taken from BILLING_LAKE_API_KEY. Never an option's value.
+    #[arg(long, env = "BILLING_LAKE_API_KEY_FILE", value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// PEM file of certificate authorities to trust besides the platform's.
+    #[arg(long, env = "BILLING_LAKE_CA_BUNDLE", value_name = "FILE")]
+    pub ca_bundle: Option<PathBuf>,
+    /// Send the key over plain http to hosts other than this machine.
+    #[arg(long, env = "BILLING_LAKE_ALLOW_HTTP")]
+    pub allow_http: bool,
+    /// All waits of a slice together, such as 15min or 90s.
+    #[arg(long, env = "BILLING_LAKE_MAX_WAIT", default_value = "15min", value_name = "TIME", value_parser = duration)]
+    pub max_wait: std::time::Duration,
+}
+
+/// How usage details are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Via {
+    /// The way that fits.
+    Auto,
+    /// JSON pages.
+    Json,
+}
+
+/// When files in place are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RecheckWord {
+    /// Open periods and those closed within 10 days at every run, older ones once a week.
+    Auto,
+    /// Every file at every run.
+    All,
+}
+
+/// Options of `sync` and `plan`.
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// The enrollment number; may be given several times, or as a list with commas.
+    #[arg(long, env = "BILLING_LAKE_ENROLLMENT", value_name = "N", value_delimiter = ',', required = true)]
+    pub enrollment: Vec<Enrollment>,
+    /// Datasets, with commas: usage_details, billing_periods, or all.
+    #[arg(long, env = "BILLING_LAKE_DATASETS", default_value = "usage_details", value_name = "NAMES", value_parser = datasets)]
+    pub datasets: Datasets,
+    /// Billing periods: 2024-01..2024-06,2024-09. Default: all that the API lists, newest first.
+    #[arg(long, env = "BILLING_LAKE_PERIODS", value_name = "PERIODS", conflicts_with = "last")]
+    pub periods: Option<Periods>,
+    /// The newest N billing periods.
+    #[arg(long, env = "BILLING_LAKE_LAST", value_name = "N")]
+    pub last: Option<usize>,
+    /// When files in place are checked.
+    #[arg(long, env = "BILLING_LAKE_RECHECK", default_value = "auto", value_name = "WHEN")]
+    pub recheck: RecheckWord,
+    /// How usage details are fetched.
+    #[arg(long, env = "BILLING_LAKE_VIA", default_value = "auto", value_name = "WAY")]
+    pub via: Via,
+    /// Ask without a condition and publish again, also over a file of a newer version.
+    #[arg(long)]
+    pub force: bool,
+    /// Slices being downloaded at once.
+    #[arg(long, env = "BILLING_LAKE_CONCURRENCY", default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+    /// The exit code of a run that found nothing to publish.
+    #[arg(long, env = "BILLING_LAKE_EXIT_CODE_UNCHANGED", default_value_t = 0, value_name = "N")]
+    pub exit_code_unchanged: u8,
+    #[command(flatten)]
+    pub api: ApiArgs,
+    #[command(flatten)]
+    pub write: WriteArgs,
+    #[command(flatten)]
+    pub lake: LakeArgs,
+}
+
+/// Options of `periods`.
+#[derive(Debug, Args)]
+pub struct PeriodsArgs {
+    /// The enrollment number.
+    #[arg(long, env = "BILLING_LAKE_ENROLLMENT", value_name = "N")]
+    pub enrollment: Enrollment,
+    /// How the list is printed.
+    #[arg(long, env = "BILLING_LAKE_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+    #[command(flatten)]
+    pub api: ApiArgs,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    pub lake: LakeArgs,
+}
+
+/// Options of `convert`.
+#[derive(Debug, Args)]
+pub struct ConvertArgs {
+    /// Files, folders (their files in the order of their names), or - for standard input.
+    #[arg(required = true, value_name = "FILE|DIR|-")]
+    pub inputs: Vec<PathBuf>,
+    /// The enrollment number that the rows belong to.
+    #[arg(long, env = "BILLING_LAKE_ENROLLMENT", value_name = "N")]
+    pub enrollment: Enrollment,
+    /// The dataset of the rows.
+    #[arg(long, default_value = "usage_details", value_name = "NAME")]
+    pub dataset: Dataset,
+    /// Replace billing periods that are in the lake already.
+    #[arg(long)]
+    pub force: bool,
+    #[command(flatten)]
+    pub write: WriteArgs,
+    #[command(flatten)]
+    pub lake: LakeArgs,
+}
+
+/// Options of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// The dataset; default all.
+    pub dataset: Option<Dataset>,
+    /// How it is printed.
+    #[arg(long, env = "BILLING_LAKE_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// Options of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// What the data is made from: the same seed gives the same data.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Enrollments, with commas.
+    #[arg(long, default_value = "100", value_delimiter = ',', value_name = "N")]
+    pub enrollments: Vec<String>,
+    /// The first billing period.
+    #[arg(long, default_value = "2024-01", value_name = "YYYY-MM")]
+    pub from: Month,
+    /// So many billing periods.
+    #[arg(long, default_value_t = 12)]
+    pub months: u32,
+    /// Rows of a billing period, about.
+    #[arg(long, default_value_t = 20_000, value_name = "N")]
+    pub rows_per_month: u64,
+    /// Rows of a page.
+    #[arg(long, default_value_t = 1_000, value_name = "N")]
+    pub page_rows: usize,
+    /// The API key that is taken.
+    #[arg(long, default_value = "simulated-key", value_name = "KEY")]
+    pub key: String,
+    /// Form of ETags: strong, weak, bare or none.
+    #[arg(long, default_value = "strong", value_name = "FORM")]
+    pub etag: EtagForm,
+    /// ETags of the pages after the first: absent, same or per-page.
+    #[arg(long, default_value = "absent", value_name = "WHICH")]
+    pub page_etags: PageEtags,
+    /// Kind of data: repeating, shuffled or unique.
+    #[arg(long, default_value = "repeating", value_name = "KIND")]
+    pub data: DataKind,
+    /// Never answer with gzip.
+    #[arg(long)]
+    pub no_gzip: bool,
+    /// Milliseconds that each answer waits.
+    #[arg(long, default_value_t = 0, value_name = "MS")]
+    pub latency: u64,
+    /// Write the pages of all billing periods into this folder, and end.
+    #[arg(long, value_name = "DIR")]
+    pub write_pages: Option<PathBuf>,
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// The folder of the lake; an earlier demo there is replaced.
+    #[arg(long, default_value = "./billing-lake-demo", value_name = "DIR")]
+    pub dest: PathBuf,
+    /// Rows of a billing period, about.
+    #[arg(long, default_value_t = 20_000, value_name = "N")]
+    pub rows_per_month: u64,
+    /// How the results are printed; json: the report of the last sync.
+    #[arg(long, default_value = "text", value_name = "FORMAT")]
+    pub format: Format,
+}
+
+/// The datasets of a run.
+#[derive(Debug, Clone)]
+pub struct Datasets(pub Vec<Dataset>);
+
+fn datasets(text: &str) -> Result<Datasets, String> {
+    if text == "all" {
+        return Ok(Datasets(Dataset::ALL.to_vec()));
+    }
+    let read = |name: &str| name.trim().parse().map_err(|error: crate::contract::IdentityError| error.to_string());
+    text.split(',').map(read).collect::<Result<_, _>>().map(Datasets)
+}
+
+/// Reads 268435456, 256MiB, 2GiB, 500MB.
+fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let unit: u64 = match text[digits..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        _ => return Err("write bytes as 256MiB, 2GiB or a plain number".to_owned()),
+    };
+    let number: u64 = text[..digits].parse().map_err(|_| "write bytes as 256MiB, 2GiB or a plain number")?;
+    number.checked_mul(unit).ok_or_else(|| "more bytes than a machine can have".to_owned())
+}
+
+/// Reads 90s, 15min, 2h or plain seconds.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || "write a time as 90s, 15min or 2h".to_owned();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let unit: u64 = match text[digits..].trim() {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3_600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    number.checked_mul(unit).map(std::time::Duration::from_secs).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_and_times_are_read() {
+        assert_eq!(bytes("256MiB"), Ok(256 << 20));
+        assert_eq!(bytes("500 MB"), Ok(500_000_000));
+        assert_eq!(bytes("12"), Ok(12));
+        assert!(bytes("MiB").is_err() && bytes("99999999999GiB").is_err() && bytes("-1").is_err());
+        assert_eq!(duration("15min"), Ok(std::time::Duration::from_secs(900)));
+        assert!(duration("soon").is_err());
+    }
+}

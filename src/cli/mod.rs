@@ -1,0 +1,112 @@
+//! The command line: words in, words out. Results go to standard output, everything else to standard error.
+
+mod args;
+mod demo;
+mod output;
+mod query;
+mod schema;
+mod simulate;
+mod terminal;
+mod work;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, Format};
+use terminal::Terminal;
+
+use crate::sync::{ErrorKind, RunError, RunReport};
+
+/// Exit code of a run that SIGINT ended.
+const INTERRUPTED: u8 = 130;
+/// Exit code of a run that SIGTERM ended.
+const TERMINATED: u8 = 143;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no failure.
+            let code = if error.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let terminal = Terminal::start(cli.quiet, cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&RunError::new(ErrorKind::Internal, format!("no runtime: {error}"))),
+    };
+    let code = runtime.block_on(async {
+        tokio::select! {
+            code = dispatch(cli.command, &terminal) => code,
+            code = interruption() => code,
+        }
+    });
+    terminal.end();
+    // A thread that still writes sees its queue closed; what it staged is dropped.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(3));
+    ExitCode::from(code)
+}
+
+async fn dispatch(command: Command, terminal: &Terminal) -> u8 {
+    let done = match command {
+        Command::Demo(args) => demo::demo(args, terminal).await,
+        Command::Sync(args) => work::sync(args, terminal).await,
+        Command::Plan(args) => work::plan(args, terminal).await,
+        Command::Convert(args) => work::convert(args, terminal).await,
+        Command::Periods(args) => query::periods(args, terminal).await,
+        Command::Status(args) => query::status(&args),
+        Command::Schema(args) => schema::schema(&args),
+        Command::Simulate(args) => simulate::simulate(args).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            tell(&error);
+            error.kind.exit_code()
+        }
+    }
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn interruption() -> u8 {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => INTERRUPTED,
+        _ = terminate.recv() => TERMINATED,
+    }
+}
+
+fn fail(error: &RunError) -> ExitCode {
+    tell(error);
+    ExitCode::from(error.kind.exit_code())
+}
+
+/// Tells a failure on standard error.
+fn tell(error: &RunError) {
+    eprintln!("error: {}", output::one_line(&error.message));
+    if let Some(hint) = &error.hint {
+        eprintln!(" hint: {}", output::one_line(hint));
+    }
+    if error.kind == ErrorKind::Internal {
+        eprintln!(" hint: this is a bug; please report it with the message above and the run report");
+    }
+}
+
+/// Prints a run's report and returns its exit code.
+fn conclude(report: &RunReport, format: Format, code_when_unchanged: u8) -> Result<u8, RunError> {
+    output::report(report, format)?;
+    for error in report.slices.iter().filter_map(|slice| slice.error.as_ref()).chain(&report.error) {
+        tell(error);
+    }
+    let code = report.exit_code();
+    let unchanged = report.outcome == crate::sync::RunOutcome::Unchanged;
+    Ok(if code == 0 && unchanged { code_when_unchanged } else { code })
+}

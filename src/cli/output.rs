@@ -1,0 +1,137 @@
+//! Tables and reports on standard output.
+
+use std::io::{self, Write};
+
+use indicatif::{HumanBytes, HumanCount};
+use serde::Serialize;
+
+use super::args::Format;
+use crate::sync::{ErrorKind, RunError, RunOutcome, RunReport, SliceOutcome, SliceReport};
+
+/// Text for one line of a terminal: control characters are shown as escapes.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+/// Writes to standard output. A reader that went away is no failure.
+pub(super) fn print(text: &str) -> Result<(), RunError> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(RunError::new(ErrorKind::Destination, format!("standard output cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a value as one JSON document.
+pub(super) fn json(value: &impl Serialize) -> Result<(), RunError> {
+    let text = serde_json::to_string_pretty(value);
+    print(&(text.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))? + "\n"))
+}
+
+/// Prints each value as a JSON document on a line of its own.
+pub(super) fn ndjson<T: Serialize>(values: impl IntoIterator<Item = T>) -> Result<(), RunError> {
+    for value in values {
+        let text = serde_json::to_string(&value);
+        print(&(text.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))? + "\n"))?;
+    }
+    Ok(())
+}
+
+/// A table with a line of headings; columns whose heading begins with a space are aligned to the right.
+pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| one_line(cell)).collect()).collect();
+    let width = |at: usize| {
+        rows.iter().map(|row| row[at].chars().count()).chain([headings[at].trim().chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let cells = cells.enumerate().map(|(at, cell)| {
+            let width = widths[at];
+            if headings[at].starts_with(' ') { format!("{cell:>width$}") } else { format!("{cell:width$}") }
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
+    };
+    let mut text = line(&mut headings.iter().map(|heading| heading.trim()));
+    for row in &rows {
+        text += &line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// Prints a run's report.
+pub(super) fn report(report: &RunReport, format: Format) -> Result<(), RunError> {
+    match format {
+        Format::Json => json(report),
+        Format::Ndjson => ndjson(&report.slices),
+        Format::Markdown => Err(no_markdown()),
+        Format::Text => print(&report_text(report)),
+    }
+}
+
+/// There is Markdown of the schema only.
+pub(super) fn no_markdown() -> RunError {
+    RunError::new(ErrorKind::Usage, "--format markdown is for the schema command only")
+}
+
+fn report_text(report: &RunReport) -> String {
+    let rows: Vec<_> = report.slices.iter().map(slice_line).collect();
+    let mut text = String::new();
+    if !rows.is_empty() {
+        text += &table(&["dataset", "enrollment", "period", "outcome", " rows", " cost", " file", "why"], &rows);
+    }
+    for slice in &report.slices {
+        for warning in &slice.warnings {
+            text += &format!("warning: {}: {}\n", one_line(&slice.name()), one_line(warning));
+        }
+        if !slice.unknown_fields.is_empty() {
+            let names: Vec<_> = slice.unknown_fields.keys().map(String::as_str).collect();
+            text += &format!(
+                "note: {}: unknown fields are kept in `extra`: {}\n",
+                slice.name(),
+                one_line(&names.join(", "))
+            );
+        }
+    }
+    let outcome = match report.outcome {
+        RunOutcome::Ok => "ok",
+        RunOutcome::Unchanged => "unchanged",
+        RunOutcome::Partial => "partial",
+        RunOutcome::Failed => "failed",
+    };
+    let counts: Vec<_> = report.totals.slices.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+    let counts = if counts.is_empty() { "no slices".to_owned() } else { counts.join(", ") };
+    text += &format!("{outcome}: {counts}; {} received\n", HumanBytes(report.totals.bytes_received));
+    text
+}
+
+fn slice_line(slice: &SliceReport) -> Vec<String> {
+    let holds_rows = slice.file.is_some() && slice.outcome != SliceOutcome::Failed;
+    let shown = |text: String| if holds_rows { text } else { String::new() };
+    vec![
+        slice.dataset.to_owned(),
+        slice.enrollment.clone(),
+        slice.billing_period.clone().unwrap_or_default(),
+        slice.outcome.as_str().to_owned(),
+        shown(HumanCount(slice.rows).to_string()),
+        shown(slice.control_totals.get("cost").cloned().unwrap_or_default()),
+        shown(HumanBytes(slice.file_bytes).to_string()),
+        slice.why.clone().unwrap_or_default(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_escapes_do_not_reach_the_terminal() {
+        assert_eq!(one_line("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\\nc");
+    }
+
+    #[test]
+    fn tables_align_numbers_to_the_right() {
+        let text = table(&["name", " rows"], &[vec!["a".into(), "1".into()], vec!["long".into(), "1,000".into()]]);
+        assert_eq!(text, "name   rows\na         1\nlong  1,000\n");
+    }
+}

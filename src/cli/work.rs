@@ -1,0 +1,125 @@
+//! The commands that fill a lake: `sync`, `plan`, `convert`.
+
+use std::sync::Arc;
+
+use super::args::{ApiArgs, ConvertArgs, Format, RecheckWord, SyncArgs, WriteArgs};
+use super::conclude;
+use super::terminal::Terminal;
+use crate::contract::Dataset;
+use crate::decode::InvalidText;
+use crate::lake::{Lake, WriteOptions};
+use crate::source::{ApiKey, Client, ClientOptions, Inputs, RetryPolicy};
+use crate::sync::{self, ConvertOptions, ErrorKind, Periods, Recheck, RunError, SyncOptions};
+
+/// `billing-lake sync`
+pub(super) async fn sync(args: SyncArgs, terminal: &Terminal) -> Result<u8, RunError> {
+    refuse_markdown(args.lake.format)?;
+    let client = client(&args.api)?;
+    let options = options(&args)?;
+    let lake = Lake::open(&args.lake.dest)?;
+    let report = sync::sync(&lake, client, options, terminal.progress()).await;
+    terminal.end();
+    conclude(&report, args.lake.format, args.exit_code_unchanged)
+}
+
+/// `billing-lake plan`
+pub(super) async fn plan(args: SyncArgs, terminal: &Terminal) -> Result<u8, RunError> {
+    refuse_markdown(args.lake.format)?;
+    let client = client(&args.api)?;
+    let options = options(&args)?;
+    let lake = Lake::open_existing(&args.lake.dest)?;
+    let report = sync::plan(lake.as_ref(), client, options, terminal.progress()).await;
+    terminal.end();
+    conclude(&report, args.lake.format, 0)
+}
+
+/// `billing-lake convert`
+pub(super) async fn convert(args: ConvertArgs, terminal: &Terminal) -> Result<u8, RunError> {
+    refuse_markdown(args.lake.format)?;
+    if args.dataset != Dataset::UsageDetails {
+        return Err(RunError::new(ErrorKind::Usage, "convert takes usage_details: its rows have a date")
+            .with_hint("billing_periods come with sync --datasets all"));
+    }
+    let inputs = args.inputs.iter().map(|input| Inputs::open(input)).collect::<Result<Vec<_>, _>>()?;
+    let lake = Lake::open(&args.lake.dest)?;
+    let options = ConvertOptions {
+        enrollment: args.enrollment,
+        dataset: args.dataset,
+        force: args.force,
+        max_rejected: args.write.max_rejected.unwrap_or_default(),
+        invalid_text: invalid_text(&args.write),
+        write: WriteOptions { compression: args.write.compression },
+        memory: args.write.memory,
+    };
+    let progress = terminal.progress();
+    let converted = tokio::task::spawn_blocking(move || sync::convert(&lake, inputs, &options, &*progress)).await;
+    let report = converted.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))?;
+    terminal.end();
+    conclude(&report, args.lake.format, 0)
+}
+
+fn refuse_markdown(format: Format) -> Result<(), RunError> {
+    if format == Format::Markdown { Err(super::output::no_markdown()) } else { Ok(()) }
+}
+
+fn invalid_text(args: &WriteArgs) -> InvalidText {
+    if args.strict { InvalidText::Reject } else { InvalidText::Replace }
+}
+
+/// The client that the options ask for.
+pub(super) fn client(args: &ApiArgs) -> Result<Arc<Client>, RunError> {
+    let options = ClientOptions {
+        endpoint: args.endpoint.clone(),
+        allow_http: args.allow_http,
+        ca_bundle: args.ca_bundle.clone(),
+        ..ClientOptions::default()
+    };
+    Ok(Arc::new(Client::new(options)?))
+}
+
+/// The key from its file or the environment.
+pub(super) fn api_key(args: &ApiArgs) -> Result<ApiKey, RunError> {
+    match (&args.api_key_file, std::env::var("BILLING_LAKE_API_KEY")) {
+        (Some(file), _) => Ok(ApiKey::from_file(file)?),
+        (None, Ok(key)) => Ok(ApiKey::from_text(&key)?),
+        (None, Err(_)) => Err(RunError::new(ErrorKind::Usage, "no API key").with_hint(
+            "set BILLING_LAKE_API_KEY to the key of the enrollment (Enterprise Portal, Reports, API Access Key), or \
+             BILLING_LAKE_API_KEY_FILE to a file that holds it; `billing-lake demo` works without one",
+        )),
+    }
+}
+
+/// The retries that the options ask for.
+pub(super) fn retry(args: &ApiArgs) -> RetryPolicy {
+    RetryPolicy { max_wait: args.max_wait, ..RetryPolicy::default() }
+}
+
+fn options(args: &SyncArgs) -> Result<SyncOptions, RunError> {
+    let key = api_key(&args.api)?;
+    let mut enrollments: Vec<(crate::contract::Enrollment, ApiKey)> = Vec::new();
+    for enrollment in &args.enrollment {
+        if !enrollments.iter().any(|(known, _)| known == enrollment) {
+            enrollments.push((enrollment.clone(), key.clone()));
+        }
+    }
+    Ok(SyncOptions {
+        enrollments,
+        datasets: args.datasets.0.clone(),
+        periods: match (&args.periods, args.last) {
+            (Some(periods), _) => periods.clone(),
+            (None, Some(count)) => Periods::Last(count),
+            (None, None) => Periods::All,
+        },
+        recheck: match args.recheck {
+            RecheckWord::Auto => Recheck::Auto,
+            RecheckWord::All => Recheck::All,
+        },
+        force: args.force,
+        max_rejected: args.write.max_rejected.unwrap_or_default(),
+        invalid_text: invalid_text(&args.write),
+        write: WriteOptions { compression: args.write.compression },
+        memory: args.write.memory,
+        concurrency: usize::from(args.concurrency),
+        retry: retry(&args.api),
+    })
+}

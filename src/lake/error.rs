@@ -1,0 +1,171 @@
+//! What can go wrong with a lake, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::contract::Slice;
+
+/// What kind of failure it is; each has its own exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LakeErrorKind {
+    /// The destination was given wrongly, or the lake needs a newer version of this tool.
+    Usage,
+    /// The destination could not be read or written.
+    Destination,
+    /// A bug in billing-lake. Nothing was published.
+    Internal,
+}
+
+/// A failure of the lake.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The destination's text is neither a path nor a URL that is understood.
+    #[error("{text:?} is no destination: {reason}")]
+    NotADestination {
+        /// The text, cut to 200 characters.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A kind of store that this version cannot write to.
+    #[error("{text:?}: {scheme}:// destinations are not yet supported in this version")]
+    UnsupportedStore {
+        /// The text, cut to 200 characters.
+        text: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// A run's name that cannot be the name of a folder.
+    #[error("{run:?} is no run id: it takes 1 to 64 letters, digits, '-', '_' or '.', the first a letter or digit")]
+    RunId {
+        /// The name, cut to 64 characters.
+        run: String,
+    },
+    /// The lake was laid out by a newer version of this tool.
+    #[error("{place}: the lake has format {format}, this version knows {known}")]
+    NewerLake {
+        /// Where that is written.
+        place: String,
+        /// Its format.
+        format: u64,
+        /// The newest format that is known here.
+        known: u64,
+    },
+    /// The lake has a layout that this version does not write.
+    #[error("{place}: the lake has the layout {layout:?}, which is not yet supported in this version")]
+    UnknownLayout {
+        /// Where that is written.
+        place: String,
+        /// Its layout.
+        layout: String,
+    },
+    /// The lake's own description cannot be read.
+    #[error("{place}: not the description of a lake: {reason}")]
+    DamagedLake {
+        /// The file.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another live run has the same name.
+    #[error("{}: another run with this id is at work", path.display())]
+    RunInUse {
+        /// Its staging folder.
+        path: PathBuf,
+    },
+    /// A file lies where a folder is needed.
+    #[error("{}: not a folder", path.display())]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An operation of the operating system failed.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, for example `write`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// A record batch could not be encoded.
+    #[error("{slice}: cannot encode the record batch: {source}")]
+    Encode {
+        /// The slice.
+        slice: Box<Slice>,
+        /// What the Parquet writer said.
+        source: parquet::errors::ParquetError,
+    },
+    /// The finished file is not what was decoded; it was not published.
+    #[error("{slice}: the file does not hold what was decoded, so it was not published: {difference}")]
+    Mismatch {
+        /// The slice.
+        slice: Box<Slice>,
+        /// What differs.
+        difference: String,
+    },
+}
+
+impl LakeError {
+    /// What kind of failure it is.
+    pub fn kind(&self) -> LakeErrorKind {
+        match self {
+            LakeError::NotADestination { .. }
+            | LakeError::UnsupportedStore { .. }
+            | LakeError::NewerLake { .. }
+            | LakeError::UnknownLayout { .. } => LakeErrorKind::Usage,
+            LakeError::DamagedLake { .. }
+            | LakeError::RunInUse { .. }
+            | LakeError::NotAFolder { .. }
+            | LakeError::Io { .. } => LakeErrorKind::Destination,
+            LakeError::RunId { .. } | LakeError::Encode { .. } | LakeError::Mismatch { .. } => LakeErrorKind::Internal,
+        }
+    }
+
+    /// What to do about it, when that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            LakeError::NotADestination { .. } | LakeError::UnsupportedStore { .. } => {
+                Some("give a path, or file:// and an absolute path")
+            }
+            LakeError::NewerLake { .. } | LakeError::UnknownLayout { .. } => {
+                Some("use the version of billing-lake that wrote it, or a newer one")
+            }
+            LakeError::DamagedLake { .. } => Some(
+                "when the folder is a lake, delete this one file: the next sync writes it again; else choose another destination",
+            ),
+            LakeError::RunInUse { .. } => Some("wait until that run has ended, or start this one again"),
+            LakeError::NotAFolder { .. } => Some("move the file away or choose another destination"),
+            LakeError::Io { source, .. } => io_hint(source),
+            LakeError::RunId { .. } | LakeError::Encode { .. } | LakeError::Mismatch { .. } => None,
+        }
+    }
+
+    /// An I/O failure at a path. What stands in the way of a folder is told as such.
+    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::NotADirectory => LakeError::NotAFolder { path: first_file(path) },
+            _ => LakeError::Io { action, path: path.to_owned(), source },
+        }
+    }
+}
+
+/// The part of the path that is no folder.
+fn first_file(path: &Path) -> PathBuf {
+    path.ancestors().find(|part| part.is_file()).unwrap_or(path).to_owned()
+}
+
+fn io_hint(error: &io::Error) -> Option<&'static str> {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Some("give the user of this process the right to write there"),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("make room there; nothing was replaced, and the next run starts again")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => Some("the file system is mounted read-only: choose another destination"),
+        io::ErrorKind::CrossesDevices => Some("the whole lake has to lie on one file system"),
+        io::ErrorKind::NotFound => Some("the folder vanished during the run: is something else cleaning up there?"),
+        io::ErrorKind::Unsupported => Some("the file system lacks what a lake needs (locks of files): choose another"),
+        _ => None,
+    }
+}

@@ -1,0 +1,150 @@
+//! The names of everything in a lake, relative to its destination, with `/` between the parts. Pure.
+
+use crate::contract::{Dataset, Enrollment, Slice};
+
+use super::LakeError;
+
+/// The folder of everything that is no data: never inside a dataset's folder, so that no reader's glob finds it.
+pub(super) const OWN_FOLDER: &str = "_billing_lake";
+/// The lake's description of itself.
+pub(super) const LAKE_FILE: &str = "_billing_lake/lake.json";
+/// When each slice was last asked for.
+pub(super) const LAST_RUN_FILE: &str = "_billing_lake/last_run.json";
+/// One report a run.
+pub(super) const REPORTS_FOLDER: &str = "_billing_lake/runs";
+/// What runs are writing, one folder a run.
+pub(super) const STAGING_FOLDER: &str = "_billing_lake/staging";
+/// One lock a slice that was ever published.
+pub(super) const LOCKS_FOLDER: &str = "_billing_lake/locks";
+
+const ENROLLMENT_KEY: &str = "enrollment=";
+const PERIOD_KEY: &str = "billing_period=";
+/// What stands for the billing period where a slice has none.
+const NO_PERIOD: &str = "all";
+
+/// Whether the dataset has a file for each billing period, or one for each enrollment.
+pub(super) fn by_period(dataset: Dataset) -> bool {
+    match dataset {
+        Dataset::UsageDetails => true,
+        Dataset::BillingPeriods => false,
+    }
+}
+
+/// The partition folder of a slice: `usage_details/enrollment=100/billing_period=2024-11`.
+pub(super) fn partition(slice: &Slice) -> String {
+    let folder = format!("{}/{ENROLLMENT_KEY}{}", slice.dataset, slice.enrollment.in_path());
+    match slice.period {
+        Some(period) => format!("{folder}/{PERIOD_KEY}{period}"),
+        None => folder,
+    }
+}
+
+/// The last part of [`partition`].
+pub(super) fn partition_name(slice: &Slice) -> String {
+    match slice.period {
+        Some(period) => format!("{PERIOD_KEY}{period}"),
+        None => format!("{ENROLLMENT_KEY}{}", slice.enrollment.in_path()),
+    }
+}
+
+/// Reads back the folder of an enrollment (`enrollment=100`).
+pub(super) fn enrollment_of(folder: &str) -> Option<Enrollment> {
+    let enrollment = Enrollment::from_path(folder.strip_prefix(ENROLLMENT_KEY)?).ok()?;
+    // One enrollment has one folder: a second spelling would be a second copy of its data.
+    (format!("{ENROLLMENT_KEY}{}", enrollment.in_path()) == folder).then_some(enrollment)
+}
+
+/// Reads back the slice of a partition folder, [`partition`]'s way round.
+pub(super) fn slice_of(folder: &str) -> Option<Slice> {
+    let mut parts = folder.split('/');
+    let dataset: Dataset = parts.next()?.parse().ok()?;
+    let enrollment = enrollment_of(parts.next()?)?;
+    let period = match parts.next() {
+        Some(part) => Some(part.strip_prefix(PERIOD_KEY)?.parse().ok()?),
+        None => None,
+    };
+    let slice = Slice { dataset, enrollment, period };
+    (parts.next().is_none() && by_period(dataset) == period.is_some() && partition(&slice) == folder).then_some(slice)
+}
+
+/// A slice in one word: `usage_details/100/2024-11`.
+pub(super) fn key(slice: &Slice) -> String {
+    let period = slice.period.map_or_else(|| NO_PERIOD.to_owned(), |period| period.to_string());
+    format!("{}/{}/{period}", slice.dataset, slice.enrollment.in_path())
+}
+
+/// The rejected rows of a slice in a run.
+pub(super) fn rejected(slice: &Slice, run: &str) -> String {
+    format!("{OWN_FOLDER}/rejected/{}/{run}.ndjson", key(slice))
+}
+
+/// The report of a run.
+pub(super) fn report(run: &str) -> String {
+    format!("{REPORTS_FOLDER}/{run}.json")
+}
+
+/// The lock that is held while a slice is published.
+pub(super) fn lock(slice: &Slice) -> String {
+    format!("{LOCKS_FOLDER}/{}.lock", key(slice).replace('/', "."))
+}
+
+/// A run's name becomes the name of folders and files.
+pub(super) fn check_run_id(run: &str) -> Result<(), LakeError> {
+    let fits = (1..=64).contains(&run.len())
+        && run.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && run.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    if fits { Ok(()) } else { Err(LakeError::RunId { run: run.chars().take(64).collect() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slice(dataset: Dataset, enrollment: &str, period: Option<&str>) -> Slice {
+        Slice { dataset, enrollment: enrollment.parse().unwrap(), period: period.map(|period| period.parse().unwrap()) }
+    }
+
+    #[test]
+    fn slices_and_folders_are_the_same_both_ways() {
+        for (slice, folder) in [
+            (
+                slice(Dataset::UsageDetails, "0012345", Some("2024-11")),
+                "usage_details/enrollment=0012345/billing_period=2024-11",
+            ),
+            (
+                slice(Dataset::UsageDetails, "a1:b2_2019-05-31", Some("202411")),
+                "usage_details/enrollment=a1%3Ab2_2019-05-31/billing_period=2024-11",
+            ),
+            (slice(Dataset::BillingPeriods, "100", None), "billing_periods/enrollment=100"),
+        ] {
+            assert_eq!(partition(&slice), folder);
+            assert_eq!(slice_of(folder), Some(slice.clone()));
+            assert!(folder.ends_with(&partition_name(&slice)));
+        }
+    }
+
+    #[test]
+    fn folders_of_others_are_no_slices() {
+        for folder in [
+            "usage_details",
+            "usage_details/enrollment=100",
+            "usage_details/enrollment=100/billing_period=202411",
+            "usage_details/enrollment=100/billing_period=2024-13",
+            "usage_details/enrollment=a:b/billing_period=2024-11",
+            "usage_details/enrollment=100/billing_period=2024-11/more",
+            "billing_periods/enrollment=100/billing_period=2024-11",
+            "_billing_lake/staging",
+            "",
+        ] {
+            assert_eq!(slice_of(folder), None, "{folder}");
+        }
+    }
+
+    #[test]
+    fn run_ids_cannot_leave_their_folder() {
+        assert!(check_run_id("20241103T101112Z-3f2a").is_ok());
+        for run in ["", ".", "..", "../x", "a/b", ".hidden", "a b", &"x".repeat(65)] {
+            assert!(check_run_id(run).is_err(), "{run}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! A lake on local disk: listing, reading and small files. Publishing is in [`run`].
+
+mod folders;
+mod run;
+
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::contract::{Dataset, Slice};
+
+use super::store::{Store, StoreRun, StoredFile};
+use super::{LakeError, layout};
+
+/// How long a replaced file can still be found by a reader that was just listing its folder.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A lake in a folder.
+#[derive(Debug, Clone)]
+pub(super) struct LocalStore {
+    root: PathBuf,
+    /// Whether to try to exchange folders. Off only in tests, to play a file system that cannot.
+    exchange: bool,
+    /// How long replaced files are kept at least.
+    grace: Duration,
+}
+
+impl LocalStore {
+    pub(super) fn new(root: &Path) -> Self {
+        LocalStore { root: root.to_owned(), exchange: true, grace: GRACE }
+    }
+
+    /// A store whose runs end at once, for tests.
+    #[cfg(test)]
+    pub(super) fn without_grace(root: &Path, exchange: bool) -> Self {
+        LocalStore { root: root.to_owned(), exchange, grace: Duration::ZERO }
+    }
+
+    /// Where a name of the lake lies on disk.
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// The Parquet files in the partition folder of a slice; none when the folder is gone.
+    fn list_partition(&self, slice: &Slice, files: &mut Vec<StoredFile>) -> Result<(), LakeError> {
+        let partition = layout::partition(slice);
+        for entry in entries(&self.path(&partition))? {
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            if !is_data(&name) {
+                continue;
+            }
+            // Follows links, and skips what was replaced since.
+            let path = entry.path();
+            match fs::metadata(&path) {
+                Ok(found) if found.is_file() => {
+                    let name = format!("{partition}/{name}");
+                    files.push(StoredFile { slice: slice.clone(), name, bytes: found.len() });
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(LakeError::io("look at", &path, error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store for LocalStore {
+    fn list(&self, dataset: Dataset) -> Result<Vec<StoredFile>, LakeError> {
+        let mut files = Vec::new();
+        let top = self.path(dataset.name());
+        if top.is_file() {
+            return Err(LakeError::NotAFolder { path: top });
+        }
+        for folder in entries(&top)? {
+            let name = folder.file_name();
+            let Some(enrollment) = name.to_str().and_then(layout::enrollment_of) else { continue };
+            if !layout::by_period(dataset) {
+                self.list_partition(&Slice { dataset, enrollment, period: None }, &mut files)?;
+                continue;
+            }
+            for entry in entries(&folder.path())? {
+                let name = entry.file_name();
+                let parts = name.to_str().map(|name| format!("{dataset}/{}/{name}", folder.file_name().display()));
+                let Some(slice) = parts.and_then(|parts| layout::slice_of(&parts)) else { continue };
+                self.list_partition(&slice, &mut files)?;
+            }
+        }
+        Ok(files)
+    }
+
+    fn read(&self, file: &StoredFile, range: Range<u64>) -> Result<Option<Vec<u8>>, LakeError> {
+        let path = self.path(&file.name);
+        let read = || {
+            let mut open = File::open(&path)?;
+            open.seek(SeekFrom::Start(range.start))?;
+            let mut bytes = Vec::new();
+            open.take(range.end.saturating_sub(range.start)).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        found(read()).map_err(|error| LakeError::io("read", &path, error))
+    }
+
+    fn read_side(&self, name: &str) -> Result<Option<Vec<u8>>, LakeError> {
+        let path = self.path(name);
+        found(fs::read(&path)).map_err(|error| LakeError::io("read", &path, error))
+    }
+
+    fn put_side(&self, name: &str, bytes: &[u8]) -> Result<(), LakeError> {
+        let path = self.path(name);
+        let folder = folders::parent(&path);
+        folders::create(folder)?;
+        let draft = path.with_extension(format!("{:016x}.tmp", folders::token()));
+        let put = || {
+            let mut file = File::create_new(&draft)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&draft, &path)
+        };
+        put().map_err(|error| {
+            // The draft is of no use, and the failure to tell is the first one.
+            let _ = fs::remove_file(&draft);
+            LakeError::io("write", &path, error)
+        })?;
+        folders::sync(folder)
+    }
+
+    fn keep_newest(&self, folder: &str, keep: usize) -> Result<(), LakeError> {
+        let folder = self.path(folder);
+        let mut files: Vec<(SystemTime, PathBuf)> = Vec::new();
+        for entry in entries(&folder)? {
+            let modified = entry.metadata().and_then(|found| found.modified());
+            files.extend(modified.ok().map(|modified| (modified, entry.path())));
+        }
+        files.sort_unstable();
+        let surplus = files.len().saturating_sub(keep);
+        for (_, path) in &files[..surplus] {
+            found(fs::remove_file(path)).map_err(|error| LakeError::io("remove", path, error))?;
+        }
+        Ok(())
+    }
+
+    fn begin_run(&self, run: &str) -> Result<Arc<dyn StoreRun>, LakeError> {
+        Ok(Arc::new(run::LocalRun::begin(Arc::new(self.clone()), run)?))
+    }
+
+    fn place(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+}
+
+/// What readers take for data: `*.parquet`, but no hidden files.
+fn is_data(name: &str) -> bool {
+    name.ends_with(".parquet") && !name.starts_with('.')
+}
+
+/// What lies in a folder; nothing when there is none.
+fn entries(folder: &Path) -> Result<Vec<DirEntry>, LakeError> {
+    match fs::read_dir(folder).and_then(Iterator::collect) {
+        Ok(entries) => Ok(entries),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(error) => Err(LakeError::io("list", folder, error)),
+    }
+}
+
+/// Makes nothing of what is not there.
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

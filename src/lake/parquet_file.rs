@@ -1,0 +1,173 @@
+//! A slice's Parquet file while it is written: batches in, column by column, with a count and a hash of its own.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::errors::ParquetError;
+use parquet::file::writer::SerializedFileWriter;
+use sha2::{Digest, Sha256};
+
+use crate::contract::{Contract, Slice};
+
+use super::control::Counted;
+use super::encoding::{ColumnEncoder, WriteOptions, file_properties};
+use super::store::Staged;
+use super::{FileState, LakeError};
+
+/// A slice's file while it is written; nobody sees it. Dropping it removes it.
+#[derive(Debug)]
+pub struct SliceFile {
+    slice: Slice,
+    contract: Arc<Contract>,
+    writer: SerializedFileWriter<Hashing>,
+    columns: Vec<ColumnEncoder>,
+    counted: Counted,
+}
+
+/// A finished file, ready to be published. Dropping it removes it.
+#[derive(Debug)]
+pub struct StagedFile {
+    pub(super) staged: Box<dyn Staged>,
+    bytes: u64,
+    state: FileState,
+}
+
+impl StagedFile {
+    /// Its size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The state in its footer.
+    pub fn state(&self) -> &FileState {
+        &self.state
+    }
+}
+
+impl SliceFile {
+    pub(super) fn new(
+        slice: &Slice,
+        contract: &Arc<Contract>,
+        options: &WriteOptions,
+        staged: Box<dyn Staged>,
+    ) -> Result<Self, LakeError> {
+        let encode = |source| LakeError::Encode { slice: Box::new(slice.clone()), source };
+        let schema = contract.arrow_schema();
+        let parquet_schema = ArrowSchemaConverter::new().convert(&schema).map_err(encode)?;
+        let columns = schema.fields().iter().map(|field| ColumnEncoder::new(field, options).map_err(encode));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let sink = Hashing { staged: Some(staged), hash: Sha256::new() };
+        let writer = SerializedFileWriter::new(sink, parquet_schema.root_schema_ptr(), file_properties(options))
+            .map_err(encode)?;
+        let counted = Counted::new(contract);
+        Ok(SliceFile { slice: slice.clone(), contract: Arc::clone(contract), writer, columns, counted })
+    }
+
+    /// Writes a batch of the contract's schema as one row group. Each column is let go as soon as it is encoded, so
+    /// that the batch shrinks by what the row group grows; a batch without rows leaves nothing.
+    ///
+    /// After an error the file is lost: drop it.
+    pub fn write(&mut self, batch: RecordBatch) -> Result<(), LakeError> {
+        if batch.schema_ref().fields() != self.contract.arrow_schema().fields() {
+            return Err(self.mismatch("a record batch has another schema than the contract".to_owned()));
+        }
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.counted.add(&batch);
+        self.write_row_group(batch).map_err(|error| self.failure(error))
+    }
+
+    fn write_row_group(&mut self, batch: RecordBatch) -> Result<(), ParquetError> {
+        let (_, arrays, _) = batch.into_parts();
+        let mut group = self.writer.next_row_group()?;
+        for (encoder, array) in self.columns.iter().zip(arrays) {
+            let chunk = encoder.encode(&array)?;
+            drop(array);
+            chunk.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    pub fn bytes_written(&self) -> u64 {
+        self.writer.bytes_written() as u64
+    }
+
+    /// Writes the footer with the state in it, and returns the file when all of it would survive a loss of power.
+    ///
+    /// # Errors
+    ///
+    /// [`LakeError::Mismatch`] when rows or sums differ from those in `state`: the file is removed.
+    pub fn finish(mut self, mut state: FileState) -> Result<StagedFile, LakeError> {
+        self.counted.compare(&state).map_err(|difference| self.mismatch(difference))?;
+        self.writer.flush().map_err(|error| self.failure(error.into()))?;
+        state.contract = self.contract.fingerprint().to_owned();
+        state.tool_version = env!("CARGO_PKG_VERSION").to_owned();
+        state.digest = self.writer.inner().digest();
+        for pair in state.to_key_values() {
+            self.writer.append_key_value_metadata(pair);
+        }
+        let metadata = self.writer.finish().map_err(|error| self.failure(error))?;
+        if u64::try_from(metadata.file_metadata().num_rows()) != Ok(state.rows) {
+            let written = metadata.file_metadata().num_rows();
+            return Err(self.mismatch(format!("the footer says {written} rows, {} were decoded", state.rows)));
+        }
+        let Some(mut staged) = self.writer.inner_mut().staged.take() else {
+            return Err(self.mismatch("it was finished before".to_owned()));
+        };
+        let bytes = staged.seal()?;
+        Ok(StagedFile { staged, bytes, state })
+    }
+
+    fn mismatch(&self, difference: String) -> LakeError {
+        LakeError::Mismatch { slice: Box::new(self.slice.clone()), difference }
+    }
+
+    /// A failure of the store below the Parquet writer is one of the destination.
+    fn failure(&self, error: ParquetError) -> LakeError {
+        match error {
+            ParquetError::External(source) => match (source.downcast::<io::Error>(), &self.writer.inner().staged) {
+                (Ok(source), Some(staged)) => staged.failure(*source),
+                (Ok(source), None) => self.encode(ParquetError::External(source)),
+                (Err(source), _) => self.encode(ParquetError::External(source)),
+            },
+            error => self.encode(error),
+        }
+    }
+
+    fn encode(&self, source: ParquetError) -> LakeError {
+        LakeError::Encode { slice: Box::new(self.slice.clone()), source }
+    }
+}
+
+/// Hashes what passes through to the staged file.
+#[derive(Debug)]
+struct Hashing {
+    /// None once the file is finished.
+    staged: Option<Box<dyn Staged>>,
+    hash: Sha256,
+}
+
+impl Hashing {
+    fn digest(&self) -> String {
+        let digits: String = self.hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("sha256:{digits}")
+    }
+}
+
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let staged = self.staged.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        let written = staged.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.staged.as_mut().map_or(Ok(()), |staged| staged.flush())
+    }
+}

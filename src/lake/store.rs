@@ -1,0 +1,82 @@
+//! What a lake asks of the place where it lies. One implementation a kind of place; no word of file systems or HTTP.
+//!
+//! All names are relative to the lake, with `/` between the parts (see [`layout`](super::layout)).
+
+use std::fmt::Debug;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::contract::{Dataset, Slice};
+
+use super::LakeError;
+
+/// A place for a lake. All its operations block until they are done.
+pub(super) trait Store: Debug + Send + Sync {
+    /// The files of a dataset that readers see, in any order, by one listing.
+    fn list(&self, dataset: Dataset) -> Result<Vec<StoredFile>, LakeError>;
+
+    /// Reads a range of a listed file, shorter only where the file ends; none when it was replaced since.
+    fn read(&self, file: &StoredFile, range: Range<u64>) -> Result<Option<Vec<u8>>, LakeError>;
+
+    /// Reads a whole small file that is no data; none when there is none.
+    fn read_side(&self, name: &str) -> Result<Option<Vec<u8>>, LakeError>;
+
+    /// Puts a small file that is no data, whole or not at all, over one that is there.
+    fn put_side(&self, name: &str, bytes: &[u8]) -> Result<(), LakeError>;
+
+    /// Drops all but the newest of the files that [`put_side`](Store::put_side) put into a folder.
+    fn keep_newest(&self, folder: &str, keep: usize) -> Result<(), LakeError>;
+
+    /// Begins a run: drops what dead runs left, never what a live one is at.
+    fn begin_run(&self, run: &str) -> Result<Arc<dyn StoreRun>, LakeError>;
+
+    /// A name of this lake as people find it, for messages.
+    fn place(&self, name: &str) -> String;
+}
+
+/// A file that readers see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredFile {
+    /// The slice whose partition it lies in.
+    pub slice: Slice,
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// A run's hold on the store. What it leaves is dropped by [`finish`](StoreRun::finish), or by a later run.
+pub(super) trait StoreRun: Debug + Send + Sync {
+    /// Opens a file that nobody sees until it is published over the slice.
+    fn stage(&self, slice: &Slice) -> Result<Box<dyn Staged>, LakeError>;
+
+    /// Opens a file that is no data and that only the owner of the lake may read.
+    fn private_side(&self, name: &str) -> Result<Box<dyn PrivateSide>, LakeError>;
+
+    /// Drops what the run replaced and left, as its last act. What is staged and not yet published is lost.
+    fn finish(&self) -> Result<(), LakeError>;
+}
+
+/// A file that is being written and that nobody sees. Dropping it drops what was written.
+pub(super) trait Staged: Write + Debug + Send {
+    /// The failure of a write, with the place in it.
+    fn failure(&self, source: io::Error) -> LakeError;
+
+    /// Nothing more will be written: returns the size when all of it would survive a loss of power.
+    fn seal(&mut self) -> Result<u64, LakeError>;
+
+    /// Replaces what the slice had by this file, as one act, and returns the file's name. Only after
+    /// [`seal`](Staged::seal). Publications of one slice come one after another, across processes too where the store
+    /// can do that.
+    fn publish(self: Box<Self>) -> Result<String, LakeError>;
+}
+
+/// A file that is no data, with rows in it that hold personal data. Dropping it drops what was written.
+pub(super) trait PrivateSide: Write + Debug + Send {
+    /// The failure of a write, with the place in it.
+    fn failure(&self, source: io::Error) -> LakeError;
+
+    /// Puts the file under its name, over one that is there, so that it would survive a loss of power.
+    fn keep(self: Box<Self>) -> Result<(), LakeError>;
+}

@@ -1,0 +1,643 @@
+//! The HTTP client: one attempt at one request.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER,
+};
+use reqwest::{Certificate, Response, Url};
+use tokio::time::timeout;
+
+use super::body::{Answer, Body, not_json};
+use super::error::{NetworkProblem, SourceError, shown};
+use super::key::ApiKey;
+use super::link;
+use crate::contract::{BillingPeriod, Enrollment};
+
+/// Where the service lives.
+pub const DEFAULT_ENDPOINT: &str = "https://consumption.azure.com";
+
+/// How many redirects within the origin are followed.
+const MAX_REDIRECTS: usize = 3;
+
+/// How much of an error's body is read in search of the service's words.
+const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
+
+/// What shapes a [`Client`].
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// The service's URL; a path in it comes before every request's path. Default [`DEFAULT_ENDPOINT`].
+    pub endpoint: String,
+    /// Whether the key may travel without TLS to a host that is not this machine. Default no.
+    pub allow_http: bool,
+    /// A PEM file of certificate authorities to trust besides the platform's. Default none.
+    pub ca_bundle: Option<PathBuf>,
+    /// How long a connection may take to stand. Default 10 s.
+    pub connect_timeout: Duration,
+    /// How long an answer's head, or 1 KiB of its body, may take. Default 60 s.
+    pub idle_timeout: Duration,
+    /// The `User-Agent` header. Default the package's name and version.
+    pub user_agent: String,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        ClientOptions {
+            endpoint: DEFAULT_ENDPOINT.to_owned(),
+            allow_http: false,
+            ca_bundle: None,
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            user_agent: concat!("billing-lake/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// What a request is for; it decides what some statuses mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// The list of billing periods: 400 and 404 mean that the enrollment is wrong.
+    BillingPeriods,
+    /// The usage details of a listed period: 400 and 404 mean that they are not served now.
+    UsageDetails,
+}
+
+/// What to ask for. It holds no secret but the opaque token of a `nextLink`, which errors and logs leave out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    purpose: Purpose,
+    enrollment: Enrollment,
+    url: Url,
+    text: String,
+}
+
+impl Request {
+    /// Path and parameters without the endpoint, such as `/v3/enrollments/100/billingPeriods/202411/usagedetails`: an
+    /// ETag belongs to this text. The request of a `nextLink` has the text of the first page's.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The URL's path, fit for errors and logs: no more than 200 characters of it.
+    pub fn path(&self) -> &str {
+        let path = self.url.path();
+        path.get(..200).unwrap_or(path)
+    }
+
+    /// The whole URL with a `nextLink`'s token: to recognise a page asked for before, not to be shown.
+    pub fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// What it is for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+}
+
+/// A client of one endpoint. Clones share their connections; one is enough for a run.
+///
+/// It follows no redirect out of the endpoint's origin, never sends the key elsewhere, and speaks without TLS only to
+/// this machine unless told otherwise. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are obeyed, except that this machine is
+/// never asked through a proxy.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: Url,
+    /// The endpoint's path without its last slash.
+    prefix: String,
+    /// The endpoint's host, and its port if that is not the usual one.
+    host: String,
+    idle_timeout: Duration,
+}
+
+impl Client {
+    /// A client for these options. Certificates are read here; nothing is sent.
+    ///
+    /// # Errors
+    /// [`SourceError::Setting`] when the endpoint is no URL that may carry a key, or certificates cannot be read.
+    pub fn new(options: ClientOptions) -> Result<Client, SourceError> {
+        let endpoint = endpoint_url(&options.endpoint, options.allow_http)?;
+        let local = is_loopback(&endpoint);
+
+        // The first call of the process decides; that it was made already is no error.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(options.user_agent)
+            .connect_timeout(options.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false);
+        if local {
+            builder = builder.no_proxy();
+        }
+        if let Some(path) = &options.ca_bundle {
+            const HINT: &str = "--ca-bundle names a PEM file with one or more certificates";
+            let unusable = |why: String| SourceError::setting(format!("the CA bundle {} {why}", path.display()), HINT);
+            let pem = std::fs::read(path).map_err(|error| unusable(format!("cannot be read: {error}")))?;
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(|_| unusable("is no PEM file".to_owned()))?;
+            if certificates.is_empty() {
+                return Err(unusable("holds no certificate".to_owned()));
+            }
+            builder = builder.tls_certs_merge(certificates);
+        } else if local && endpoint.scheme() == "http" {
+            // TLS will not be spoken, so a machine without a certificate store is no obstacle.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().map_err(|error| {
+            let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+            SourceError::setting(
+                format!("the HTTP client cannot be set up: {}", shown(&cause)),
+                "install the platform's certificates (package ca-certificates) or name a PEM file with --ca-bundle",
+            )
+        })?;
+        let prefix = endpoint.path().trim_end_matches('/').to_owned();
+        let name = endpoint.host_str().unwrap_or_default();
+        let host = endpoint.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
+        Ok(Client { http, endpoint, prefix, host, idle_timeout: options.idle_timeout })
+    }
+
+    /// The endpoint as it is used; it holds no secret.
+    pub fn endpoint(&self) -> &str {
+        self.endpoint.as_str().trim_end_matches('/')
+    }
+
+    /// The list of an enrollment's billing periods (API v2).
+    pub fn billing_periods_request(&self, enrollment: &Enrollment) -> Request {
+        let text = format!("/v2/enrollments/{}/billingperiods", enrollment.in_path());
+        self.request(Purpose::BillingPeriods, enrollment, text)
+    }
+
+    /// The first page of a billing period's usage details (API v3).
+    pub fn usage_request(&self, enrollment: &Enrollment, period: BillingPeriod) -> Request {
+        let text = format!("/v3/enrollments/{}/billingPeriods/{}/usagedetails", enrollment.in_path(), period.id());
+        self.request(Purpose::UsageDetails, enrollment, text)
+    }
+
+    fn request(&self, purpose: Purpose, enrollment: &Enrollment, text: String) -> Request {
+        let mut url = self.endpoint.clone();
+        url.set_path(&format!("{}{text}", self.prefix));
+        Request { purpose, enrollment: enrollment.clone(), url, text }
+    }
+
+    /// The page that a `nextLink` in an answer to `first`, or to one of its pages, names.
+    ///
+    /// # Errors
+    /// [`SourceError::Content`] when the link is not absolute, leaves the endpoint's origin or the enrollment, or could
+    /// not be followed byte for byte.
+    pub fn next_request(&self, first: &Request, link: &str) -> Result<Request, SourceError> {
+        let url = link::admit_next(link, &self.endpoint, &self.prefix, &first.enrollment)
+            .map_err(|problem| SourceError::content(first, problem))?;
+        Ok(Request { url, ..first.clone() })
+    }
+
+    /// Asks once. `condition` is the ETag of what is there already, byte for byte; one that fits into no header is not
+    /// sent, which only means that data comes.
+    ///
+    /// # Errors
+    /// Everything but 200 and, if a condition was sent, 304. Redirects within the origin are followed at most 3 times;
+    /// a 200 that is labelled as HTML, XML or CSV is [`SourceError::Broken`].
+    pub async fn get(&self, request: &Request, key: &ApiKey, condition: Option<&[u8]>) -> Result<Answer, SourceError> {
+        let condition = condition.and_then(|etag| HeaderValue::from_bytes(etag).ok());
+        let path = request.path();
+        let mut url = request.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send(url.clone(), path, key, condition.as_ref()).await?;
+            let status = response.status().as_u16();
+            tracing::debug!(path, status, "answered");
+            match status {
+                200 => return self.accept(response, request, key).await,
+                304 if condition.is_some() => return Ok(Answer::NotModified),
+                304 => return Err(SourceError::broken(request, "answered 304 though no condition was sent")),
+                301 | 302 | 303 | 307 | 308 => {
+                    let Some(location) = response.headers().get(LOCATION) else {
+                        return Err(SourceError::content(request, "answered a redirect that leads nowhere"));
+                    };
+                    url = link::admit_redirect(location.as_bytes(), &url, &self.endpoint)
+                        .map_err(|problem| SourceError::content(request, problem))?;
+                }
+                300..400 => {
+                    return Err(SourceError::content(request, format!("answered {status}, which is not followed")));
+                }
+                _ => return Err(self.refusal(response, request, key).await),
+            }
+        }
+        Err(SourceError::content(request, format!("redirects more than {MAX_REDIRECTS} times")))
+    }
+
+    async fn send(
+        &self,
+        url: Url,
+        path: &str,
+        key: &ApiKey,
+        condition: Option<&HeaderValue>,
+    ) -> Result<Response, SourceError> {
+        let host = &self.host;
+        let mut request = self
+            .http
+            .get(url)
+            .header(AUTHORIZATION, key.header()?)
+            .header(ACCEPT, "application/json")
+            .header(ACCEPT_ENCODING, "gzip");
+        if let Some(etag) = condition {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        match timeout(self.idle_timeout, request.send()).await {
+            Ok(Ok(response)) => Ok(response),
+            Ok(Err(error)) => Err(SourceError::of_connection(path, host, &error)),
+            Err(_) => Err(SourceError::Network {
+                path: path.to_owned(),
+                problem: NetworkProblem::Lost,
+                cause: format!("no answer from {host} within {:?}", self.idle_timeout),
+            }),
+        }
+    }
+
+    async fn accept(&self, response: Response, request: &Request, key: &ApiKey) -> Result<Answer, SourceError> {
+        let Some(media_type) = not_json(response.headers()) else {
+            return Body::new(response, request.path(), self.idle_timeout).map(Answer::Body);
+        };
+        let words = self.words(response, request, key).await.map_or_else(String::new, |words| format!(": {words}"));
+        Err(SourceError::broken(request, format!("answered {media_type} instead of JSON{words}")))
+    }
+
+    async fn refusal(&self, response: Response, request: &Request, key: &ApiKey) -> SourceError {
+        SourceError::Refused {
+            purpose: request.purpose,
+            path: request.path().to_owned(),
+            status: response.status().as_u16(),
+            retry_after: retry_after(response.headers(), Utc::now()),
+            message: self.words(response, request, key).await,
+        }
+    }
+
+    /// The service's words in the body of an answer that is no data: as much of it as comes.
+    async fn words(&self, response: Response, request: &Request, key: &ApiKey) -> Option<String> {
+        let mut body = Body::new(response, request.path(), self.idle_timeout).ok()?;
+        let mut inflate = body.inflate().of_any_kind();
+        let mut text = Vec::new();
+        let full = || SourceError::broken(request, "more words than anyone reads");
+        while let Ok(Some(chunk)) = body.chunk().await {
+            let pushed = inflate.push(&chunk, &mut |bytes: &[u8]| {
+                let room = MAX_ERROR_BODY_BYTES - text.len();
+                text.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                if bytes.len() < room { Ok(()) } else { Err(full()) }
+            });
+            if pushed.is_err() {
+                break;
+            }
+        }
+        service_message(&text, key)
+    }
+}
+
+/// The endpoint that a text names, if a key may go there.
+fn endpoint_url(text: &str, allow_http: bool) -> Result<Url, SourceError> {
+    let refused = |why: &str, hint| Err(SourceError::setting(format!("the endpoint {} {why}", shown(text)), hint));
+    const FORM: &str = "write --endpoint as https://host or https://host:port";
+    let Ok(url) = Url::parse(text.trim()) else {
+        return Err(SourceError::setting("the endpoint is no URL", FORM));
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(SourceError::setting("the endpoint holds a user name", FORM));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(SourceError::setting("the endpoint holds a query or fragment", FORM));
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if allow_http || is_loopback(&url) => Ok(url),
+        "http" => refused("would carry the key without TLS", "use https://, or --allow-http if that is meant"),
+        _ => refused("is no http or https URL", FORM),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The longest wait that the headers ask for: `Retry-After` and every header whose name ends so, in seconds or as a date.
+/// Dates are compared with the answer's own `Date` where it has one, since clocks differ.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let now = headers.get(DATE).and_then(|value| http_date(value.to_str().ok()?)).unwrap_or(now);
+    let wait = |value: &HeaderValue| {
+        let text = value.to_str().ok()?.trim();
+        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            // Too many digits for a number are a wait without end.
+            return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+        }
+        Some((http_date(text)? - now).to_std().unwrap_or_default())
+    };
+    headers
+        .iter()
+        .filter(|(name, _)| name.as_str().ends_with(RETRY_AFTER.as_str()))
+        .filter_map(|(_, value)| wait(value))
+        .max()
+}
+
+/// A date in one of the three forms of RFC 9110, section 5.6.7.
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
+        .map(|time| time.and_utc())
+}
+
+/// The words in an error's body: `{"error":{"code","message"}}`, `{"Message"}`, or any other text, cut and escaped, and
+/// without the key should it have been echoed.
+fn service_message(body: &[u8], key: &ApiKey) -> Option<String> {
+    use serde_json::{Map, Value};
+    fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+        fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+    let structured = match serde_json::from_slice(body) {
+        Ok(Value::Object(fields)) => match field(&fields, "error") {
+            Some(Value::Object(error)) => field(error, "message").cloned(),
+            Some(text @ Value::String(_)) => Some(text.clone()),
+            _ => field(&fields, "message").cloned(),
+        },
+        _ => None,
+    };
+    let text = match structured {
+        Some(Value::String(message)) => message,
+        _ => String::from_utf8_lossy(body).into_owned(),
+    };
+    Some(shown(&key.redact(&text))).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::source::test_server::{Play, TestServer, answer};
+    use crate::source::{ErrorKind, read_small};
+
+    impl ClientOptions {
+        /// For a server on this machine that stalls shortly.
+        pub(in crate::source) fn local(endpoint: impl Into<String>) -> Self {
+            ClientOptions { endpoint: endpoint.into(), idle_timeout: Duration::from_millis(200), ..Self::default() }
+        }
+    }
+
+    fn key() -> ApiKey {
+        ApiKey::from_text("key-of-100").unwrap()
+    }
+
+    fn usage(client: &Client) -> Request {
+        client.usage_request(&"100".parse().unwrap(), "2024-11".parse().unwrap())
+    }
+
+    /// Asks a server that plays this for usage; gives also what it was asked.
+    async fn ask(plays: Vec<Play>, condition: Option<&[u8]>) -> (Result<Answer, SourceError>, Vec<String>) {
+        let server = TestServer::start(plays).await;
+        let client = Client::new(ClientOptions::local(format!("http://{}", server.address))).unwrap();
+        let answer = client.get(&usage(&client), &key(), condition).await;
+        (answer, server.asked())
+    }
+
+    async fn text(answer: Result<Answer, SourceError>) -> Result<Vec<u8>, SourceError> {
+        match answer? {
+            Answer::Body(body) => read_small(body, 1 << 20).await,
+            Answer::NotModified => panic!("no body"),
+        }
+    }
+
+    fn broken(error: &SourceError, told: &str) {
+        assert!(error.to_string().contains(told), "{error}");
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true), "{error}");
+    }
+
+    fn looked_at(error: &SourceError, told: &str) {
+        assert!(error.to_string().contains(told), "{error}");
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Data, false), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_page_comes_with_its_etag() {
+        let (answer, asked) = ask(vec![answer("200 OK", "ETag: W/\"é\"\r\n", b"{\"data\":[]}")], None).await;
+        let Ok(Answer::Body(body)) = answer else { panic!("{answer:?}") };
+        assert_eq!(body.etag.as_deref(), Some("W/\"é\"".as_bytes()));
+        assert_eq!(body.encoding, super::super::Encoding::Identity);
+        assert_eq!(read_small(body, 100).await.unwrap(), b"{\"data\":[]}");
+        let head = asked[0].to_ascii_lowercase();
+        assert!(head.starts_with("get /v3/enrollments/100/billingperiods/202411/usagedetails http/1.1\r\n"), "{head}");
+        assert!(head.contains("\r\nauthorization: bearer key-of-100\r\n"), "{head}");
+        assert!(head.contains("\r\naccept-encoding: gzip\r\n"), "{head}");
+        assert!(head.contains("\r\nuser-agent: billing-lake/"), "{head}");
+        assert!(!head.contains("if-none-match"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn a_condition_travels_byte_for_byte() {
+        let long = [b"W/\"odd \xff\" bytes,".repeat(400), b"'*".to_vec()].concat();
+        for etag in [&b"\"quoted\""[..], b"bare-token", &long] {
+            let play = Play::Bytes(b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n".to_vec());
+            let (answer, asked) = ask(vec![play], Some(etag)).await;
+            assert!(matches!(answer, Ok(Answer::NotModified)), "{answer:?}");
+            let sent: String = etag.iter().map(|b| char::from(*b)).collect();
+            assert!(asked[0].contains(&format!("if-none-match: {sent}\r\n")), "{asked:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn not_modified_without_a_condition_is_asked_again() {
+        let play = || Play::Bytes(b"HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n".to_vec());
+        broken(&ask(vec![play()], None).await.0.unwrap_err(), "304");
+        let (answer, asked) = ask(vec![play()], Some(b"no\nheader")).await;
+        broken(&answer.unwrap_err(), "304");
+        assert!(!asked[0].contains("if-none-match"));
+    }
+
+    #[tokio::test]
+    async fn gzip_is_unpacked() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(b"[1,2,3]").unwrap();
+        let body = encoder.finish().unwrap();
+        let whole = answer("200 OK", "Content-Encoding: gzip\r\n", &body);
+        assert_eq!(text(ask(vec![whole], None).await.0).await.unwrap(), b"[1,2,3]");
+        let cut = answer("200 OK", "Content-Encoding: gzip\r\n", &body[..body.len() - 3]);
+        broken(&text(ask(vec![cut], None).await.0).await.unwrap_err(), "ends early");
+        let other = answer("200 OK", "Content-Encoding: br\r\n", b"x");
+        looked_at(&ask(vec![other], None).await.0.unwrap_err(), "br");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_ends_early_or_stalls_is_broken() {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[1,";
+        let cut = Play::Bytes(head.to_vec());
+        broken(&text(ask(vec![cut], None).await.0).await.unwrap_err(), "broke off after 3 bytes");
+        let stalled = Play::Stall(head.to_vec());
+        broken(&text(ask(vec![stalled], None).await.0).await.unwrap_err(), "stalled");
+        let chunked = Play::Bytes(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[1,\r\n".to_vec());
+        broken(&text(ask(vec![chunked], None).await.0).await.unwrap_err(), "broke off after 3 bytes");
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_a_network_problem() {
+        let silent = Play::Stall(b"HTTP/1.1 200 OK\r\n".to_vec());
+        broken(&ask(vec![silent], None).await.0.unwrap_err(), "no answer");
+        let closed = Play::Bytes(Vec::new());
+        broken(&ask(vec![closed], None).await.0.unwrap_err(), "no answer");
+        let (refused, _) = ask(Vec::new(), None).await;
+        broken(&refused.unwrap_err(), "cannot connect to 127.0.0.1:");
+    }
+
+    #[tokio::test]
+    async fn html_and_nothing_are_named() {
+        let page = answer("200 OK", "Content-Type: text/html\r\n", b"<h1>Sorry\r\n\x1b[31m</h1>");
+        broken(&ask(vec![page], None).await.0.unwrap_err(), "text/html instead of JSON: <h1>Sorry \\u{1b}[31m</h1>");
+        let unlabelled = answer("200 OK", "", b" <html>");
+        broken(&text(ask(vec![unlabelled], None).await.0).await.unwrap_err(), "HTML");
+        let empty = answer("200 OK", "", b"");
+        broken(&text(ask(vec![empty], None).await.0).await.unwrap_err(), "empty");
+        let packed = answer("200 OK", "Content-Encoding: gzip\r\n", b"");
+        broken(&text(ask(vec![packed], None).await.0).await.unwrap_err(), "empty");
+        let nothing = Play::Bytes(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n".to_vec());
+        broken(&ask(vec![nothing], None).await.0.unwrap_err(), "204");
+    }
+
+    #[tokio::test]
+    async fn the_services_own_words_are_told_without_the_key() {
+        for (body, told) in [
+            (&br#"{"error":{"code":"401","message":"Bad key-of-100 here"}}"#[..], "answered 401: Bad … here"),
+            (br#"{"Message":"Authorization has been denied"}"#, "answered 401: Authorization has been denied"),
+            (br#"{"error":"invalid_token"}"#, "answered 401: invalid_token"),
+            (b"<html>\n<b>No\x07</b>", "answered 401: <html> <b>No\\u{7}</b>"),
+            (b"", "answered 401"),
+        ] {
+            let (refused, _) = ask(vec![answer("401 Unauthorized", "", body)], None).await;
+            let error = refused.unwrap_err();
+            assert!(error.to_string().ends_with(told), "{error}");
+            assert_eq!(error.kind(), ErrorKind::Key);
+            assert!(error.hint().is_some_and(|hint| hint.contains("BILLING_LAKE_API_KEY")));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_errors_body_is_read_no_further_than_needed() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&vec![b'x'; 32 << 20]).unwrap();
+        let bomb = answer("503 Service Unavailable", "Content-Encoding: gzip\r\n", &encoder.finish().unwrap());
+        let error = ask(vec![bomb], None).await.0.unwrap_err();
+        broken(&error, "answered 503: xxx");
+        assert!(error.to_string().len() < 400);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_within_the_origin_is_followed_three_times() {
+        let there = |to: &str| answer("307 Temporary Redirect", &format!("Location: {to}\r\n"), b"");
+        let plays = vec![there("/a"), there("/b?x=1"), there("/c"), answer("200 OK", "", b"[]")];
+        let (followed, asked) = ask(plays, Some(b"e")).await;
+        assert_eq!(text(followed).await.unwrap(), b"[]");
+        assert!(asked[2].starts_with("GET /b?x=1 HTTP/1.1"));
+        assert!(asked.iter().all(|head| head.contains("if-none-match: e\r\n")));
+        let (refused, asked) = ask((0..5).map(|_| there("/a")).collect(), None).await;
+        looked_at(&refused.unwrap_err(), "redirects more than 3 times");
+        assert_eq!(asked.len(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_elsewhere_never_sees_the_key() {
+        let elsewhere = TestServer::start(vec![answer("200 OK", "", b"[]")]).await;
+        let there = format!("Location: http://{}/v3/x?token=secret\r\n", elsewhere.address);
+        let (refused, _) = ask(vec![answer("302 Found", &there, b"")], None).await;
+        let error = refused.unwrap_err();
+        looked_at(&error, "the redirect leaves the endpoint");
+        assert!(!error.to_string().contains("secret"));
+        assert!(elsewhere.asked().is_empty());
+        looked_at(&ask(vec![answer("302 Found", "", b"")], None).await.0.unwrap_err(), "leads nowhere");
+    }
+
+    #[tokio::test]
+    async fn the_longest_wait_of_all_headers_counts() {
+        let headers = "Retry-After: 5\r\nx-ms-ratelimit-microsoft.consumption-tenant-retry-after: 30\r\n\
+                       x-ms-ratelimit-microsoft.consumption-client-retry-after: 7\r\n";
+        let (refused, _) = ask(vec![answer("429 Too Many Requests", headers, b"")], None).await;
+        let error = refused.unwrap_err();
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
+        broken(&error, "429");
+    }
+
+    #[test]
+    fn waits_are_read_in_every_form() {
+        let now = http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let wait = |text: &str| {
+            let headers = [(RETRY_AFTER, text.parse().unwrap())].into_iter().collect();
+            retry_after(&headers, now).map(|wait| wait.as_secs())
+        };
+        assert_eq!(wait("120"), Some(120));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
+        assert_eq!(wait("Sunday, 06-Nov-94 08:50:37 GMT"), Some(60));
+        assert_eq!(wait("Sun Nov  6 08:50:37 1994"), Some(60));
+        assert_eq!(wait("Sat, 05 Nov 1994 08:49:37 GMT"), Some(0));
+        assert_eq!(wait("99999999999999999999999"), Some(u64::MAX));
+        assert_eq!(wait("soon"), None);
+        assert_eq!(wait("-1"), None);
+        let served = [(DATE, "Sun, 06 Nov 1994 08:50:00 GMT"), (RETRY_AFTER, "Sun, 06 Nov 1994 08:50:10 GMT")];
+        let headers = served.into_iter().map(|(name, text)| (name, HeaderValue::from_static(text))).collect();
+        assert_eq!(retry_after(&headers, now), Some(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn the_key_travels_without_tls_only_on_this_machine() {
+        let endpoint = |text: &str, allow_http| endpoint_url(text, allow_http).map(String::from);
+        for text in ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:9", "https://consumption.azure.com"] {
+            assert!(endpoint(text, false).is_ok(), "{text}");
+        }
+        for text in [
+            "http://consumption.azure.com",
+            "http://127.0.0.1.evil.example",
+            "http://localhost.evil.example",
+            "ftp://127.0.0.1",
+            "consumption.azure.com",
+            "https://user:pass@consumption.azure.com",
+            "https://consumption.azure.com/?a=b",
+            "",
+        ] {
+            let error = endpoint(text, false).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(!error.to_string().contains("pass"), "{error}");
+        }
+        assert!(endpoint("http://gateway.example", true).is_ok());
+    }
+
+    #[test]
+    fn requests_are_built_from_checked_names() {
+        let client = Client::new(ClientOptions::local("http://127.0.0.1:8080/azure/")).unwrap();
+        let request = client.usage_request(&"a:1".parse().unwrap(), "2024-11".parse().unwrap());
+        assert_eq!(request.text(), "/v3/enrollments/a%3A1/billingPeriods/202411/usagedetails");
+        assert_eq!(
+            request.url(),
+            "http://127.0.0.1:8080/azure/v3/enrollments/a%3A1/billingPeriods/202411/usagedetails"
+        );
+        let periods = client.billing_periods_request(&"100".parse().unwrap());
+        assert_eq!(periods.text(), "/v2/enrollments/100/billingperiods");
+        let link = "http://127.0.0.1:8080/azure/v3/enrollments/a%3A1/usagedetails?t=1";
+        let next = client.next_request(&request, link).unwrap();
+        assert_eq!((next.url(), next.text()), (link, request.text()));
+        looked_at(
+            &client.next_request(&request, "http://127.0.0.1:8081/azure/v3/enrollments/a:1/x").unwrap_err(),
+            "leaves",
+        );
+    }
+
+    #[test]
+    fn certificates_that_cannot_be_read_are_a_usage_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        for (content, told) in [(None, "cannot be read"), (Some("no certificate"), "holds no certificate")] {
+            if let Some(content) = content {
+                std::fs::write(&path, content).unwrap();
+            }
+            let options = ClientOptions { ca_bundle: Some(path.clone()), ..ClientOptions::local("http://127.0.0.1:1") };
+            let error = Client::new(options).unwrap_err();
+            assert!(error.to_string().contains(told) && error.kind() == ErrorKind::Usage, "{error}");
+        }
+    }
+}

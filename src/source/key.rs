@@ -1,0 +1,167 @@
+//! The API key. Its text leaves this file only as the header of a request.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use reqwest::header::HeaderValue;
+
+use super::error::{SourceError, shown};
+use crate::contract::Enrollment;
+
+/// Keys are JWTs of about 1 kB; whatever is longer is some other file.
+const MAX_KEY_BYTES: usize = 64 << 10;
+
+/// How long before its end a key is warned about.
+const EXPIRY_WARNING_DAYS: i64 = 14;
+
+/// A key of the API. It cannot be printed.
+#[derive(Clone)]
+pub struct ApiKey(String);
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+impl ApiKey {
+    /// The key in a text, without the white space around it.
+    ///
+    /// # Errors
+    /// When nothing is left, or something other than visible ASCII is in it.
+    pub fn from_text(text: &str) -> Result<Self, SourceError> {
+        const HINT: &str = "put the key's text, without \"bearer\", into BILLING_LAKE_API_KEY or the file that \
+                            BILLING_LAKE_API_KEY_FILE names";
+        let text = text.trim_start_matches('\u{feff}').trim();
+        if text.is_empty() {
+            return Err(SourceError::setting("the API key is empty", HINT));
+        }
+        if text.len() > MAX_KEY_BYTES || !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(SourceError::setting(
+                "the API key is not one word of visible ASCII characters of at most 64 KiB",
+                HINT,
+            ));
+        }
+        Ok(ApiKey(text.to_owned()))
+    }
+
+    /// The key in a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or as [`ApiKey::from_text`].
+    pub fn from_file(path: &Path) -> Result<Self, SourceError> {
+        let unreadable = |error: &dyn fmt::Display| {
+            SourceError::setting(
+                format!("the API key file {} cannot be read: {error}", path.display()),
+                "BILLING_LAKE_API_KEY_FILE names a readable text file that holds nothing but the key",
+            )
+        };
+        let mut text = String::new();
+        let file = File::open(path).map_err(|error| unreadable(&error))?;
+        file.take(MAX_KEY_BYTES as u64 + 1).read_to_string(&mut text).map_err(|error| unreadable(&error))?;
+        ApiKey::from_text(&text)
+    }
+
+    /// What the claims of a key that is a JWT warn of: another enrollment, a view that sees usage only, an end that is
+    /// near or past. Claims are not verified and never more than warnings; any other key gives none.
+    pub fn warnings(&self, enrollment: &Enrollment, now: DateTime<Utc>) -> Vec<String> {
+        let Some(claims) = self.claims() else { return Vec::new() };
+        let text = |name: &str| claims.get(name).and_then(|value| value.as_str());
+        let mut warnings = Vec::new();
+        if let Some(other) = text("EnrollmentNumber").filter(|other| !other.eq_ignore_ascii_case(enrollment.as_str())) {
+            warnings.push(format!("the API key says it is for enrollment {}, not {enrollment}", shown(other)));
+        }
+        if let Some(view) = text("ReportView")
+            && ["AccountOwner", "DepartmentAdmin"].iter().any(|narrow| narrow.eq_ignore_ascii_case(view))
+        {
+            warnings.push(format!("the API key has the view {}: it reads usage only", shown(view)));
+        }
+        let seconds = claims.get("exp").and_then(|exp| exp.as_i64().or_else(|| exp.as_str()?.parse().ok()));
+        if let Some(end) = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)) {
+            let day = end.format("%Y-%m-%d");
+            if end <= now {
+                warnings.push(format!("the API key expired on {day}"));
+            } else if end - now < chrono::Duration::days(EXPIRY_WARNING_DAYS) {
+                warnings.push(format!("the API key expires on {day}"));
+            }
+        }
+        warnings
+    }
+
+    fn claims(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
+        let payload = self.0.split('.').nth(1)?;
+        let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+        serde_json::from_slice(&json).ok()
+    }
+
+    /// The value of the `Authorization` header, marked as secret for the HTTP library.
+    pub(super) fn header(&self) -> Result<HeaderValue, SourceError> {
+        let mut value = HeaderValue::try_from(format!("bearer {}", self.0))
+            .map_err(|_| SourceError::setting("the API key does not fit into a header", "check the key's text"))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    /// A text of the service without the key, should the service have echoed it.
+    pub(super) fn redact(&self, text: &str) -> String {
+        text.replace(&self.0, "…")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jwt(claims: &str) -> ApiKey {
+        ApiKey::from_text(&format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_trimmed_and_never_printed() {
+        let key = ApiKey::from_text("\u{feff} secret\r\n").unwrap();
+        assert_eq!(key.header().unwrap().to_str().unwrap(), "bearer secret");
+        assert_eq!(format!("{key:?} {:?}", key.header().unwrap()), "ApiKey(…) Sensitive");
+        assert_eq!(key.redact("no access for secret!"), "no access for …!");
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_without_being_shown() {
+        for text in ["", " \n", "bearer abc", "a\u{0}b", "a\nb", "schlüssel", &"x".repeat(MAX_KEY_BYTES + 1)] {
+            let error = ApiKey::from_text(text).unwrap_err();
+            assert_eq!(error.kind(), crate::source::ErrorKind::Usage);
+            assert!(text.trim().is_empty() || !error.to_string().contains(text.trim()), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_read_from_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "secret\n").unwrap();
+        assert_eq!(ApiKey::from_file(&path).unwrap().0, "secret");
+        assert!(ApiKey::from_file(&folder.path().join("none")).unwrap_err().to_string().contains("none"));
+    }
+
+    #[test]
+    fn claims_only_warn() {
+        let enrollment = "100".parse().unwrap();
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let warnings = |claims: &str| jwt(claims).warnings(&enrollment, now);
+        assert_eq!(warnings(r#"{"EnrollmentNumber":"100","ReportView":"Enterprise","exp":1790000000}"#), [""; 0]);
+        assert_eq!(
+            warnings(r#"{"EnrollmentNumber":"200","ReportView":"AccountOwner","exp":"1700000001"}"#),
+            [
+                "the API key says it is for enrollment 200, not 100",
+                "the API key has the view AccountOwner: it reads usage only",
+                "the API key expires on 2023-11-14",
+            ]
+        );
+        assert_eq!(warnings(r#"{"exp":1600000000}"#), ["the API key expired on 2020-09-13"]);
+        assert_eq!(ApiKey::from_text("a.b.c").unwrap().warnings(&enrollment, now), [""; 0]);
+    }
+}

@@ -1,0 +1,215 @@
+//! Which links of the service are followed. The key travels with every request, so a link that leaves the endpoint's
+//! origin, or the enrollment's part of it, is refused before anything is sent.
+
+use reqwest::Url;
+
+use super::error::shown;
+use crate::contract::Enrollment;
+
+/// The longest link that is followed, in bytes.
+const MAX_LINK_BYTES: usize = 16 << 10;
+
+/// The URL of a `nextLink`, or why it is not followed.
+///
+/// It must be absolute, of the endpoint's origin (without case, default ports filled in), inside
+/// `{prefix}/v{n}/enrollments/{enrollment}/`, and made of characters that travel byte for byte; only an apostrophe in the
+/// query is sent in its escaped form, which the URL standard demands.
+pub(super) fn admit_next(link: &str, endpoint: &Url, prefix: &str, enrollment: &Enrollment) -> Result<Url, String> {
+    let refused = |why: &str| Err(format!("the nextLink {why}: {}", without_query(link)));
+    if link.len() > MAX_LINK_BYTES {
+        return refused("is longer than 16 KiB");
+    }
+    if !link.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
+        return refused("holds a space, a control character or another one that no URL has");
+    }
+    let Some((authority, rest)) = split_absolute(link) else {
+        return refused("is not an absolute URL");
+    };
+    if authority.contains('@') {
+        return refused("holds a user name");
+    }
+    if rest.contains('#') {
+        return refused("holds a fragment");
+    }
+    let Ok(url) = Url::parse(link) else {
+        return refused("is not an absolute URL");
+    };
+    if url.origin() != endpoint.origin() {
+        return refused("leaves the endpoint");
+    }
+    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+    if !inside_enrollment(path, prefix, enrollment) {
+        return refused("leaves the enrollment");
+    }
+    let sent_as_is = url.path() == path && url.query() == query.map(|query| query.replace('\'', "%27")).as_deref();
+    if !sent_as_is {
+        return refused("cannot be followed as it is");
+    }
+    Ok(url)
+}
+
+/// Where a redirect leads, or why it is not followed: only within the endpoint's origin.
+pub(super) fn admit_redirect(location: &[u8], from: &Url, endpoint: &Url) -> Result<Url, String> {
+    let text = String::from_utf8_lossy(location);
+    let refused = |why: &str| Err(format!("the redirect {why}: {}", without_query(&text)));
+    if location.len() > MAX_LINK_BYTES {
+        return refused("is longer than 16 KiB");
+    }
+    match from.join(&text) {
+        Err(_) => refused("is not a URL"),
+        Ok(url) if url.origin() != endpoint.origin() => refused("leaves the endpoint"),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => refused("holds a user name"),
+        Ok(url) => Ok(url),
+    }
+}
+
+/// The host and port, and what follows them, of a text that is written as `scheme://host…`.
+fn split_absolute(link: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = link.split_once("://")?;
+    let named = !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    (named && end > 0).then(|| rest.split_at(end))
+}
+
+fn inside_enrollment(path: &str, prefix: &str, enrollment: &Enrollment) -> bool {
+    let Some(Ok(decoded)) = path.strip_prefix(prefix).map(|path| String::from_utf8(percent_decoded(path))) else {
+        return false;
+    };
+    // An escaped slash or dot may be undone by the server, so paths are judged as it would see them.
+    let segments: Vec<_> = decoded.split(['/', '\\']).collect();
+    let [before, version, collection, number, rest @ ..] = segments.as_slice() else { return false };
+    let version = version.strip_prefix(['v', 'V']).unwrap_or_default();
+    before.is_empty()
+        && !version.is_empty()
+        && version.bytes().all(|b| b.is_ascii_digit())
+        && collection.eq_ignore_ascii_case("enrollments")
+        && number.eq_ignore_ascii_case(enrollment.as_str())
+        && rest.iter().any(|segment| !segment.is_empty())
+        && !rest.iter().any(|segment| matches!(*segment, "." | ".."))
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let digit = |b: Option<&u8>| b.and_then(|b| (*b as char).to_digit(16));
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        match (byte, digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+/// A link fit to be shown: tokens live in the query, and user names before the host.
+fn without_query(link: &str) -> String {
+    let end = link.find(['?', '#']).unwrap_or(link.len());
+    let link = &link[..end];
+    match split_absolute(link) {
+        Some((authority, rest)) if authority.contains('@') => {
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            shown(&format!("…@{host}{rest}"))
+        }
+        _ => shown(link),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn next(link: &str) -> Result<String, String> {
+        let endpoint = Url::parse("https://consumption.azure.com").unwrap();
+        admit_next(link, &endpoint, "", &"100".parse().unwrap()).map(String::from)
+    }
+
+    #[test]
+    fn a_link_of_the_same_origin_is_followed_byte_for_byte() {
+        let path = "/v3/enrollments/100/billingPeriods/202411/usagedetails?$skiptoken=a%2Fb+c==&x={1|2}~%zz";
+        let expected = Ok(format!("https://consumption.azure.com{path}"));
+        for origin in
+            ["https://consumption.azure.com", "https://consumption.azure.com:443", "HTTPS://Consumption.Azure.COM"]
+        {
+            assert_eq!(next(&format!("{origin}{path}")), expected);
+        }
+        assert!(next("https://consumption.azure.com/V2/Enrollments/100/x").is_ok());
+        assert_eq!(
+            next("https://consumption.azure.com/v3/enrollments/100/x?t='a'").unwrap(),
+            "https://consumption.azure.com/v3/enrollments/100/x?t=%27a%27"
+        );
+    }
+
+    #[test]
+    fn a_link_that_leaves_is_refused() {
+        for (link, why) in [
+            ("http://consumption.azure.com/v3/enrollments/100/x", "leaves the endpoint"),
+            ("https://consumption.azure.com:8443/v3/enrollments/100/x", "leaves the endpoint"),
+            ("https://evil.example/v3/enrollments/100/x", "leaves the endpoint"),
+            ("https://consumption.azure.com.evil.example/v3/enrollments/100/x", "leaves the endpoint"),
+            ("https://consumption.azure.com@evil.example/v3/enrollments/100/x", "holds a user name"),
+            ("https://@consumption.azure.com/v3/enrollments/100/x", "holds a user name"),
+            ("https://consumption.azure.com/v3/enrollments/200/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/1001/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100/../200/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100/%2e%2E/200/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100/..%2f200/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/x/v3/enrollments/100/x", "leaves the enrollment"),
+            ("https://consumption.azure.com", "leaves the enrollment"),
+            ("/v3/enrollments/100/x?t=1", "is not an absolute URL"),
+            ("//consumption.azure.com/v3/enrollments/100/x", "is not an absolute URL"),
+            ("https:/consumption.azure.com/v3/enrollments/100/x", "is not an absolute URL"),
+            ("https:////consumption.azure.com/v3/enrollments/100/x", "is not an absolute URL"),
+            ("x", "is not an absolute URL"),
+            ("", "is not an absolute URL"),
+            ("https://consumption.azure.com/v3/enrollments/100/x#f", "holds a fragment"),
+            ("https://consumption.azure.com/v3/enrollments/100/x?a b", "holds a space"),
+            (" https://consumption.azure.com/v3/enrollments/100/x", "holds a space"),
+            ("https://consumption.azure.com/v3/enrollments/100/x?a\r\nb", "holds a space"),
+            ("https:\\\\consumption.azure.com/v3/enrollments/100/x", "holds a space"),
+            ("https://consumption.azure.com/v3/enrollments/100/é", "holds a space"),
+            ("https://consumption.azure.com/v3/enrollments/100/x?a=\"", "cannot be followed as it is"),
+        ] {
+            let told = next(link).unwrap_err();
+            assert!(told.contains(why), "{link}: {told}");
+        }
+        assert!(next(&format!("https://consumption.azure.com/v3/enrollments/100/x?{}", "a".repeat(20_000))).is_err());
+    }
+
+    #[test]
+    fn a_refusal_shows_no_query_and_no_user() {
+        let told = next("https://me:pass@evil.example/p?token=secret").unwrap_err();
+        assert!(!told.contains("secret") && !told.contains("pass"), "{told}");
+        assert!(told.contains("evil.example/p"), "{told}");
+    }
+
+    #[test]
+    fn the_prefix_of_a_gateway_stays_in_the_path() {
+        let endpoint = Url::parse("https://gateway.example/azure").unwrap();
+        let enrollment = "a1:b2".parse().unwrap();
+        let admit = |link| admit_next(link, &endpoint, "/azure", &enrollment).is_ok();
+        assert!(admit("https://gateway.example/azure/v3/enrollments/a1%3Ab2/x"));
+        assert!(admit("https://gateway.example/azure/v3/enrollments/A1:b2/x"));
+        assert!(!admit("https://gateway.example/v3/enrollments/a1:b2/x"));
+        assert!(!admit("https://gateway.example/azurev3/enrollments/a1:b2/x"));
+    }
+
+    #[test]
+    fn a_redirect_stays_within_the_origin() {
+        let endpoint = Url::parse("https://consumption.azure.com").unwrap();
+        let from = endpoint.join("/v3/enrollments/100/x").unwrap();
+        let admit = |location: &str| admit_redirect(location.as_bytes(), &from, &endpoint).map(String::from);
+        assert_eq!(admit("/v4/y").unwrap(), "https://consumption.azure.com/v4/y");
+        assert_eq!(admit("https://CONSUMPTION.azure.com:443/y").unwrap(), "https://consumption.azure.com/y");
+        for location in ["http://consumption.azure.com/y", "//evil.example/y", "https://u@consumption.azure.com/y"] {
+            assert!(admit(location).is_err(), "{location}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! How the memory of the process is divided among the slices at work.
+
+/// What the process needs besides its slices: code, runtime, connections, buffers of the network.
+const BASE: u64 = 64 << 20;
+/// The least that a slice works with.
+const LEAST_SHARE: u64 = 24 << 20;
+/// Records larger than this would not make a better file.
+const LARGEST_GROUP: u64 = 512 << 20;
+
+/// The shares of the slices at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Slices at work at once.
+    pub(crate) slices: usize,
+    /// Bytes that the rows of a slice's row group may hold.
+    pub(crate) group_bytes: usize,
+    /// Bytes of a page after which it is committed in parts.
+    pub(crate) page_bytes: usize,
+}
+
+/// Divides `memory` bytes among at most `concurrency` slices; fewer when it does not fit, but always one.
+pub(crate) fn shares(memory: u64, concurrency: usize) -> Shares {
+    let room = memory.saturating_sub(BASE).max(LEAST_SHARE);
+    let slices = concurrency.clamp(1, (room / LEAST_SHARE) as usize);
+    let share = room / slices as u64;
+    // While a row group is encoded its rows stand beside the pages of one column, which may be most of it.
+    let group_bytes = (share * 2 / 5).min(LARGEST_GROUP) as usize;
+    let page_bytes = (share / 4).min(64 << 20) as usize;
+    Shares { slices, group_bytes, page_bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_fit_into_the_budget() {
+        for memory in [1 << 20, 64 << 20, 100 << 20, 256 << 20, 8 << 30_u64] {
+            for concurrency in [1, 2, 16] {
+                let shares = shares(memory, concurrency);
+                assert!(shares.slices >= 1 && shares.slices <= concurrency);
+                let used = BASE + shares.slices as u64 * shares.group_bytes as u64 * 2;
+                assert!(used <= memory.max(BASE + LEAST_SHARE), "{memory} {concurrency} {shares:?}");
+            }
+        }
+    }
+}

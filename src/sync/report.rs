@@ -1,0 +1,307 @@
+//! The run report: what became of every slice, as data. Its shape is documented in `docs/run-report.md` and only grows.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::contract::{BillingPeriod, Slice};
+
+/// What kind of failure it was; each has an exit code of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// A bug in billing-lake.
+    Internal,
+    /// Options or configuration, a wrong enrollment, a period that exists, a lake of a newer version.
+    Usage,
+    /// The API refused the key.
+    Key,
+    /// The API could not be reached or did not answer as it should; a later run may succeed.
+    Unavailable,
+    /// What the API or a file sent is wrong; the period was not replaced.
+    Data,
+    /// The destination could not be written or read.
+    Destination,
+}
+
+impl ErrorKind {
+    /// The exit code of a run that failed with it.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            ErrorKind::Internal => 1,
+            ErrorKind::Usage => 2,
+            ErrorKind::Key => 3,
+            ErrorKind::Unavailable => 4,
+            ErrorKind::Data => 5,
+            ErrorKind::Destination => 6,
+        }
+    }
+}
+
+/// A failure, for people and for machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}")]
+pub struct RunError {
+    /// What kind of failure.
+    pub kind: ErrorKind,
+    /// What went wrong and where.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// A later run may succeed without a change.
+    pub retryable: bool,
+}
+
+impl RunError {
+    /// A failure of that kind, without a hint. [`ErrorKind::Unavailable`] is retryable.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        RunError { kind, message: message.into(), hint: None, retryable: kind == ErrorKind::Unavailable }
+    }
+
+    /// The same with a hint.
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        RunError { hint: Some(hint.into()), ..self }
+    }
+}
+
+/// What became of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SliceOutcome {
+    /// Fetched and published.
+    Published,
+    /// The API said that nothing changed.
+    Unchanged,
+    /// A closed period that is not due to be asked for.
+    NotChecked,
+    /// The API has no such data for the period.
+    NoData,
+    /// It would be asked for (`plan` only).
+    Planned,
+    /// It failed; the file in place stays.
+    Failed,
+}
+
+impl SliceOutcome {
+    /// The word as in the report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SliceOutcome::Published => "published",
+            SliceOutcome::Unchanged => "unchanged",
+            SliceOutcome::NotChecked => "not_checked",
+            SliceOutcome::NoData => "no_data",
+            SliceOutcome::Planned => "planned",
+            SliceOutcome::Failed => "failed",
+        }
+    }
+}
+
+/// What became of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// Everything asked for is in the lake, and something was published.
+    Ok,
+    /// Everything asked for is in the lake, and nothing had to be published.
+    Unchanged,
+    /// Some slices failed, others did not.
+    Partial,
+    /// Nothing succeeded.
+    Failed,
+}
+
+/// One slice of the report.
+#[derive(Debug, Clone, Serialize)]
+pub struct SliceReport {
+    /// Its dataset.
+    pub dataset: &'static str,
+    /// Its enrollment.
+    pub enrollment: String,
+    /// Its billing period, `YYYY-MM`; null for a dataset that is one file an enrollment.
+    pub billing_period: Option<String>,
+    /// Its range of dates; null for a slice of a billing period.
+    pub date_range: Option<String>,
+    /// What became of it.
+    pub outcome: SliceOutcome,
+    /// Why it is or would be asked for, or not.
+    pub why: Option<String>,
+    /// Rows in the published file.
+    pub rows: u64,
+    /// Rows received that are not in the file.
+    pub rejected_rows: u64,
+    /// Values that were rounded to 18 decimals.
+    pub rounded_values: u64,
+    /// Texts in which something was replaced by U+FFFD.
+    pub replaced_texts: u64,
+    /// Keys that came twice in a row; the last one counted.
+    pub duplicate_keys: u64,
+    /// Fields that the contract does not know, by name, with the number of rows.
+    pub unknown_fields: BTreeMap<String, u64>,
+    /// Pages read.
+    pub pages: u64,
+    /// Bytes of bodies received, as they came over the line or from the file.
+    pub bytes_received: u64,
+    /// Requests made.
+    pub attempts: u64,
+    /// Seconds waited between attempts.
+    pub waited_seconds: f64,
+    /// Version of the API.
+    pub api_version: Option<String>,
+    /// The ETag of the file's rows, when it is text.
+    pub etag: Option<String>,
+    /// The published file, below the destination.
+    pub file: Option<String>,
+    /// Its size.
+    pub file_bytes: u64,
+    /// Exact sums of the text received, by column, as decimals.
+    pub control_totals: BTreeMap<String, String>,
+    /// What rounding took from the sums, by column, as decimals.
+    pub rounding_residue: BTreeMap<String, String>,
+    /// What somebody should look at.
+    pub warnings: Vec<String>,
+    /// Why it failed.
+    pub error: Option<RunError>,
+}
+
+impl SliceReport {
+    /// A report in which nothing has happened yet.
+    pub fn new(slice: &Slice, outcome: SliceOutcome) -> Self {
+        SliceReport {
+            dataset: slice.dataset.name(),
+            enrollment: slice.enrollment.to_string(),
+            billing_period: slice.period.as_ref().map(BillingPeriod::to_string),
+            date_range: None,
+            outcome,
+            why: None,
+            rows: 0,
+            rejected_rows: 0,
+            rounded_values: 0,
+            replaced_texts: 0,
+            duplicate_keys: 0,
+            unknown_fields: BTreeMap::new(),
+            pages: 0,
+            bytes_received: 0,
+            attempts: 0,
+            waited_seconds: 0.0,
+            api_version: None,
+            etag: None,
+            file: None,
+            file_bytes: 0,
+            control_totals: BTreeMap::new(),
+            rounding_residue: BTreeMap::new(),
+            warnings: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// The slice in words, as in log lines.
+    pub fn name(&self) -> String {
+        let period = self.billing_period.as_ref().map(|period| format!(" {period}")).unwrap_or_default();
+        format!("{} {}{period}", self.dataset, self.enrollment)
+    }
+}
+
+/// Sums over all slices.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RunTotals {
+    /// Slices by outcome.
+    pub slices: BTreeMap<&'static str, u64>,
+    /// Rows published.
+    pub rows: u64,
+    /// Rows rejected.
+    pub rejected_rows: u64,
+    /// Bytes of bodies received.
+    pub bytes_received: u64,
+    /// Bytes of files published.
+    pub file_bytes: u64,
+}
+
+/// What became of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunReport {
+    /// Version of this shape.
+    pub report_version: u32,
+    /// The run's id, as in file names below `_billing_lake`.
+    pub run_id: String,
+    /// When it began, RFC 3339 in UTC.
+    pub started_at: String,
+    /// When it ended, RFC 3339 in UTC.
+    pub finished_at: String,
+    /// What became of it.
+    pub outcome: RunOutcome,
+    /// A failure outside of any slice.
+    pub error: Option<RunError>,
+    /// The slices of the datasets asked for, in the order of the plan.
+    pub slices: Vec<SliceReport>,
+    /// Sums over all slices.
+    pub totals: RunTotals,
+}
+
+impl RunReport {
+    /// Draws up the report of a run that ends now.
+    pub fn new(run_id: String, started_at: String, error: Option<RunError>, slices: Vec<SliceReport>) -> Self {
+        let mut totals = RunTotals::default();
+        for slice in &slices {
+            *totals.slices.entry(slice.outcome.as_str()).or_default() += 1;
+            totals.bytes_received += slice.bytes_received;
+            totals.rejected_rows += slice.rejected_rows;
+            if slice.outcome == SliceOutcome::Published {
+                totals.rows += slice.rows;
+                totals.file_bytes += slice.file_bytes;
+            }
+        }
+        let count = |outcome: SliceOutcome| totals.slices.get(outcome.as_str()).copied().unwrap_or(0);
+        let failed = count(SliceOutcome::Failed);
+        let outcome = if failed == 0 && error.is_none() {
+            if count(SliceOutcome::Published) > 0 { RunOutcome::Ok } else { RunOutcome::Unchanged }
+        } else if failed == slices.len() as u64 {
+            RunOutcome::Failed
+        } else {
+            RunOutcome::Partial
+        };
+        RunReport { report_version: 1, run_id, started_at, finished_at: super::now(), outcome, error, slices, totals }
+    }
+
+    /// The exit code of the process: see the table in `docs/command-line.md`.
+    pub fn exit_code(&self) -> u8 {
+        let errors = || self.slices.iter().filter_map(|slice| slice.error.as_ref()).chain(&self.error);
+        let Some(first) = errors().next() else { return 0 };
+        let order = [ErrorKind::Key, ErrorKind::Usage, ErrorKind::Destination, ErrorKind::Data, ErrorKind::Internal];
+        let worst = order.into_iter().find(|kind| errors().any(|error| error.kind == *kind && !error.retryable));
+        match (worst, self.outcome) {
+            (Some(kind), _) => kind.exit_code(),
+            (None, RunOutcome::Partial) if errors().all(|error| error.retryable) => 7,
+            (None, _) => first.kind.exit_code(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(errors: &[Option<(ErrorKind, bool)>]) -> RunReport {
+        let slice =
+            Slice { dataset: crate::contract::Dataset::UsageDetails, enrollment: "1".parse().unwrap(), period: None };
+        let slices = errors.iter().map(|error| match error {
+            None => SliceReport::new(&slice, SliceOutcome::Published),
+            Some((kind, retryable)) => {
+                let mut report = SliceReport::new(&slice, SliceOutcome::Failed);
+                report.error = Some(RunError { retryable: *retryable, ..RunError::new(*kind, "x") });
+                report
+            }
+        });
+        RunReport::new("r".into(), "t".into(), None, slices.collect())
+    }
+
+    #[test]
+    fn the_exit_code_is_the_worst_that_a_retry_does_not_heal() {
+        use ErrorKind::*;
+        assert_eq!(report(&[None, None]).exit_code(), 0);
+        assert_eq!(report(&[None, Some((Unavailable, true))]).exit_code(), 7);
+        assert_eq!(report(&[Some((Unavailable, true))]).exit_code(), 4);
+        assert_eq!(report(&[Some((Unavailable, true)), Some((Data, false)), None]).exit_code(), 5);
+        assert_eq!(report(&[Some((Data, false)), Some((Key, false))]).exit_code(), 3);
+        assert_eq!(report(&[None, Some((Unavailable, false))]).exit_code(), 4);
+    }
+}

@@ -1,0 +1,284 @@
+//! One slice on its way from bytes to a staged file: decoder, Parquet file and rejected rows in step.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::{ErrorKind, RunError, SliceReport};
+use crate::contract::{Contract, Dataset, Enrollment, Slice};
+use crate::decode::{DecodeError, Decoder, Options, PageSummary, StrayRows, Summary};
+use crate::lake::{FileState, RejectedRows, Run, SliceFile, StagedFile, WriteOptions};
+use crate::source::Inflate;
+
+/// Rejected rows after which the reading of a slice stops, unless more are allowed.
+const REJECTED_TO_SEE: u64 = 1_000;
+
+/// How many rejected rows a slice may have.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum MaxRejected {
+    /// None: a rejected row fails its slice.
+    #[default]
+    None,
+    /// So many rows.
+    Rows(u64),
+    /// So many in a hundred rows received.
+    Percent(f64),
+}
+
+impl std::str::FromStr for MaxRejected {
+    type Err = String;
+
+    /// Reads `25` or `0.5%`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("{text:?} is neither a number of rows nor a percentage such as 0.5%");
+        match text.strip_suffix('%') {
+            Some(percent) => {
+                let percent: f64 = percent.trim().parse().map_err(|_| wrong())?;
+                if (0.0..=100.0).contains(&percent) { Ok(MaxRejected::Percent(percent)) } else { Err(wrong()) }
+            }
+            None => text.parse().map(MaxRejected::Rows).map_err(|_| wrong()),
+        }
+    }
+}
+
+impl MaxRejected {
+    fn allows(self, rejected: u64, received: u64) -> bool {
+        match self {
+            MaxRejected::None => rejected == 0,
+            MaxRejected::Rows(most) => rejected <= most,
+            MaxRejected::Percent(percent) => rejected as f64 <= received as f64 * percent / 100.0,
+        }
+    }
+
+    /// Is it of no use to read on, after so many rejected rows?
+    fn is_hopeless(self, rejected: u64) -> bool {
+        match self {
+            MaxRejected::None => rejected >= REJECTED_TO_SEE,
+            MaxRejected::Rows(most) => rejected > most && rejected >= REJECTED_TO_SEE,
+            MaxRejected::Percent(_) => false,
+        }
+    }
+}
+
+/// Why a page was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PageError {
+    /// The page is broken; after a rollback it can be fed again.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The body broke off or its compression is broken; after a rollback the page can be fed again.
+    #[error("{0}")]
+    Source(#[from] crate::source::SourceError),
+    /// The slice has failed.
+    #[error(transparent)]
+    Slice(#[from] RunError),
+}
+
+/// How slices are written.
+#[derive(Clone)]
+pub(crate) struct WriterOptions {
+    pub(crate) dataset: Dataset,
+    pub(crate) enrollment: Enrollment,
+    pub(crate) decode: Options,
+    pub(crate) write: WriteOptions,
+    pub(crate) max_rejected: MaxRejected,
+}
+
+/// Writes one slice. Its file is staged when the first row group is full, or at the end.
+pub(crate) struct SliceWriter {
+    run: Arc<Run>,
+    options: WriterOptions,
+    contract: Arc<Contract>,
+    decoder: Decoder,
+    file: Option<SliceFile>,
+    rejected: Option<RejectedRows>,
+    /// Unpacks the page at work; none when its bytes are text already.
+    inflate: Option<Inflate>,
+    /// The hash of the page at work, when it was asked for.
+    hash: Option<Sha256>,
+}
+
+impl SliceWriter {
+    pub(crate) fn new(run: Arc<Run>, options: WriterOptions) -> Self {
+        let contract = Contract::of(options.dataset);
+        let decoder = Decoder::new(Arc::clone(&contract), options.enrollment.clone(), options.decode.clone());
+        SliceWriter { run, options, contract, decoder, file: None, rejected: None, inflate: None, hash: None }
+    }
+
+    /// The slice, as far as its period is known.
+    fn slice(&self) -> Slice {
+        Slice {
+            dataset: self.options.dataset,
+            enrollment: self.options.enrollment.clone(),
+            period: self.decoder.period(),
+        }
+    }
+
+    /// Begins a page whose bytes are to be unpacked so, and hashed if asked for.
+    pub(crate) fn begin_page(&mut self, inflate: Option<Inflate>, with_hash: bool) {
+        self.inflate = inflate;
+        self.hash = with_hash.then(Sha256::new);
+    }
+
+    /// Takes bytes of the page as they came over the line.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), PageError> {
+        let SliceWriter { inflate, decoder, hash, .. } = self;
+        let mut take = |text: &[u8]| {
+            if let Some(hash) = hash {
+                hash.update(text);
+            }
+            decoder.feed(text).map_err(PageError::from)
+        };
+        match inflate {
+            Some(inflate) => inflate.push(bytes, &mut take)?,
+            None => take(bytes)?,
+        }
+        self.write_full_groups()?;
+        self.write_rejected()?;
+        Ok(())
+    }
+
+    /// Ends the page: its rows are taken. Also returns the hash of its text, when it was asked for.
+    pub(crate) fn commit(&mut self) -> Result<(PageSummary, Option<[u8; 32]>), PageError> {
+        if let Some(inflate) = self.inflate.take() {
+            inflate.finish()?;
+        }
+        let page = self.decoder.commit()?;
+        self.write_full_groups()?;
+        self.write_rejected()?;
+        Ok((page, self.hash.take().map(|hash| hash.finalize().into())))
+    }
+
+    /// Forgets the page at work.
+    pub(crate) fn rollback(&mut self) -> Result<(), PageError> {
+        self.decoder.rollback()?;
+        Ok(())
+    }
+
+    pub(crate) fn take_strays(&mut self) -> StrayRows {
+        self.decoder.take_strays()
+    }
+
+    pub(crate) fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    fn write_full_groups(&mut self) -> Result<(), RunError> {
+        while let Some(batch) = self.decoder.take_batch() {
+            self.file()?.write(batch)?;
+        }
+        Ok(())
+    }
+
+    fn file(&mut self) -> Result<&mut SliceFile, RunError> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => self.run.stage(&self.slice(), &self.contract, &self.options.write)?,
+        };
+        Ok(self.file.insert(file))
+    }
+
+    fn write_rejected(&mut self) -> Result<(), RunError> {
+        let rows = self.decoder.take_rejected();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let slice = self.slice();
+        let rejected = self.rejected.get_or_insert_with(|| self.run.reject(&slice));
+        for row in rows {
+            rejected.write(&serde_json::to_value(&row).map_err(|error| internal(&error))?)?;
+        }
+        let count = self.decoder.rejected_rows();
+        if self.options.max_rejected.is_hopeless(count) {
+            let kept_at = self.keep_rejected()?;
+            return Err(too_many_rejected(&format!("at least {count}"), &kept_at));
+        }
+        Ok(())
+    }
+
+    /// Keeps the rejected rows and says where.
+    fn keep_rejected(&mut self) -> Result<String, RunError> {
+        let kept = self.rejected.take().map(RejectedRows::finish).transpose()?;
+        Ok(kept.flatten().unwrap_or_default())
+    }
+
+    /// Ends a slice whose billing period was never seen: without rows there is nothing to write.
+    pub(crate) fn refuse_all(mut self) -> Result<(), RunError> {
+        self.write_rejected()?;
+        match self.decoder.rejected_rows() {
+            0 => Ok(()),
+            rejected => Err(too_many_rejected(&rejected.to_string(), &self.keep_rejected()?)),
+        }
+    }
+
+    /// Ends the slice: a file that is ready to be published.
+    pub(crate) fn finish(mut self, origin: Origin, report: &mut SliceReport) -> Result<StagedFile, RunError> {
+        if let Some(batch) = self.decoder.finish().map_err(|error| internal(&error))? {
+            self.file()?.write(batch)?;
+        }
+        self.write_rejected()?;
+        let summary = self.decoder.summary();
+        fill_report(report, &summary);
+        let kept_at = self.keep_rejected()?;
+        if !self.options.max_rejected.allows(summary.rejected_rows, summary.rows + summary.rejected_rows) {
+            return Err(too_many_rejected(&summary.rejected_rows.to_string(), &kept_at));
+        }
+        if summary.rejected_rows > 0 {
+            report.warnings.push(format!("{} rows were rejected; they stand in {kept_at}", summary.rejected_rows));
+        }
+        let state = FileState {
+            etag: origin.etag,
+            answer: origin.answer,
+            request: origin.request,
+            fetched_at: super::now(),
+            api_version: self.contract.api_version().to_owned(),
+            source: origin.source,
+            rows: summary.rows,
+            rejected_rows: summary.rejected_rows,
+            rounded_values: summary.rounded_values,
+            pages: summary.pages,
+            control_totals: summary.control_totals.text,
+            rounding_residue: summary.control_totals.residue,
+            ..FileState::default()
+        };
+        self.file()?;
+        let file = self.file.take().ok_or_else(|| RunError::new(ErrorKind::Internal, "the staged file is gone"))?;
+        Ok(file.finish(state)?)
+    }
+}
+
+fn too_many_rejected(count: &str, kept_at: &str) -> RunError {
+    RunError::new(ErrorKind::Data, format!("{count} rows were rejected; they stand with their reasons in {kept_at}"))
+        .with_hint("allow some with --max-rejected N or N%; the period in place was not replaced")
+}
+
+/// A failure that only a bug can cause.
+pub(crate) fn internal(error: &impl ToString) -> RunError {
+    RunError::new(ErrorKind::Internal, error.to_string())
+}
+
+/// Where the rows of a slice came from, for the file's footer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Origin {
+    /// The ETag that the rows belong to.
+    pub(crate) etag: Option<Vec<u8>>,
+    /// The hash of the answer's text, where one answer without an ETag holds all rows.
+    pub(crate) answer: Option<String>,
+    /// Path and parameters of the request; empty for files.
+    pub(crate) request: String,
+    /// The API's address or the file's name; no secrets.
+    pub(crate) source: String,
+}
+
+/// Puts what was counted so far into the report.
+pub(crate) fn fill_report(report: &mut SliceReport, summary: &Summary) {
+    report.rows = summary.rows;
+    report.rejected_rows = summary.rejected_rows;
+    report.rounded_values = summary.rounded_values;
+    report.replaced_texts = summary.replaced_texts;
+    report.duplicate_keys = summary.duplicate_keys;
+    report.unknown_fields = summary.unknown_fields.clone();
+    report.pages = summary.pages;
+    report.control_totals = summary.control_totals.text.clone();
+    report.rounding_residue = summary.control_totals.residue.clone();
+}

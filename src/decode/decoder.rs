@@ -106,9 +106,11 @@ pub struct Summary {
     pub replaced_texts: u64,
     /// Keys that came twice in a row; the last one counted.
     pub duplicate_keys: u64,
-    /// Fields that the contract does not know, by name, with the number of rows; those of a page's envelope as
-    /// `envelope.NAME`.
+    /// Fields that the contract does not know, by name, with the number of rows. They are kept in `extra`.
     pub unknown_fields: BTreeMap<String, u64>,
+    /// Fields of the pages' envelopes that are neither rows, link nor id, by name, with the number of pages. They are
+    /// not kept.
+    pub unknown_envelope_fields: BTreeMap<String, u64>,
     /// Exact sums of the decimal columns.
     pub control_totals: ControlTotals,
 }
@@ -160,6 +162,7 @@ struct PageCounts {
     replaced_texts: u64,
     duplicate_keys: u64,
     unknown_fields: BTreeMap<String, u64>,
+    unknown_envelope_fields: BTreeMap<String, u64>,
     strays: StrayRows,
 }
 
@@ -373,6 +376,9 @@ impl Rows {
         for (name, count) in page.unknown_fields {
             count_name(&mut summary.unknown_fields, name, count);
         }
+        for (name, count) in page.unknown_envelope_fields {
+            count_name(&mut summary.unknown_envelope_fields, name, count);
+        }
         self.rejected.extend(page.rejected);
         for (period, row) in page.strays.iter() {
             self.strays.push(period, row);
@@ -466,8 +472,7 @@ impl RowSink for Rows {
 
     fn envelope_field(&mut self, name: &[u8]) {
         if !(name.eq_ignore_ascii_case(b"id") || name.eq_ignore_ascii_case(b"reportId")) {
-            let name = format!("envelope.{}", shown_name(name));
-            count_name(&mut self.page.unknown_fields, name, 1);
+            count_name(&mut self.page.unknown_envelope_fields, shown_name(name), 1);
         }
     }
 }

@@ -137,6 +137,8 @@ pub struct SliceReport {
     pub duplicate_keys: u64,
     /// Fields that the contract does not know, by name, with the number of rows.
     pub unknown_fields: BTreeMap<String, u64>,
+    /// Fields around the rows that the client does not know, by name, with the number of pages; they are not kept.
+    pub unknown_envelope_fields: BTreeMap<String, u64>,
     /// Pages read.
     pub pages: u64,
     /// Bytes of bodies received, as they came over the line or from the file.
@@ -179,6 +181,7 @@ impl SliceReport {
             replaced_texts: 0,
             duplicate_keys: 0,
             unknown_fields: BTreeMap::new(),
+            unknown_envelope_fields: BTreeMap::new(),
             pages: 0,
             bytes_received: 0,
             attempts: 0,

@@ -278,6 +278,7 @@ pub(crate) fn fill_report(report: &mut SliceReport, summary: &Summary) {
     report.replaced_texts = summary.replaced_texts;
     report.duplicate_keys = summary.duplicate_keys;
     report.unknown_fields = summary.unknown_fields.clone();
+    report.unknown_envelope_fields = summary.unknown_envelope_fields.clone();
     report.pages = summary.pages;
     report.control_totals = summary.control_totals.text.clone();
     report.rounding_residue = summary.control_totals.residue.clone();

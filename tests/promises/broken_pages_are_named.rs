@@ -67,7 +67,7 @@ fn a_page_cut_at_any_byte_is_cut_and_gives_its_rows_once_afterwards() {
             assert_eq!(decoder.take_rejected().len(), 1);
             assert_eq!(rest(&mut decoder), whole, "{cut}");
             assert_eq!(decoder.summary().control_totals.text["cost"], "-12.4999999");
-            assert_eq!(decoder.summary().unknown_fields["envelope.more"], 1);
+            assert_eq!(decoder.summary().unknown_envelope_fields["more"], 1);
         }
     }
 }

@@ -391,6 +391,11 @@ fn agree(told: &Told, readings: &[Reading]) {
         *unknown.entry(name.clone()).or_default() += count;
     }
     assert_eq!(summary.unknown_fields, unknown);
+    let mut around = BTreeMap::new();
+    for (name, count) in readings.iter().flat_map(|reading| &reading.unknown_envelope_fields) {
+        *around.entry(name.clone()).or_default() += count;
+    }
+    assert_eq!(summary.unknown_envelope_fields, around);
     let sums = |of: fn(&Reading) -> &BTreeMap<String, Exact>| {
         let mut sums: BTreeMap<String, Exact> = BTreeMap::new();
         for (column, sum) in readings.iter().flat_map(of) {

@@ -23,6 +23,8 @@ struct Expected {
     replaced_texts: u64,
     duplicate_keys: u64,
     unknown_fields: BTreeMap<String, u64>,
+    #[serde(default)]
+    unknown_envelope_fields: BTreeMap<String, u64>,
     next_link: Option<String>,
 }
 
@@ -114,6 +116,7 @@ fn golden_pages_give_their_rows() {
             assert_eq!(counted.replaced_texts, expected.replaced_texts, "{name}");
             assert_eq!(counted.duplicate_keys, expected.duplicate_keys, "{name}");
             assert_eq!(counted.unknown_fields, expected.unknown_fields, "{name}");
+            assert_eq!(counted.unknown_envelope_fields, expected.unknown_envelope_fields, "{name}");
             assert_eq!((counted.rows, counted.rejected_rows), (rows.len() as u64, rejected.len() as u64), "{name}");
             assert_eq!(summary.next_link, expected.next_link, "{name}");
         }

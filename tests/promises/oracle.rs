@@ -105,6 +105,7 @@ pub struct Reading {
     pub replaced_texts: u64,
     pub duplicate_keys: u64,
     pub unknown_fields: BTreeMap<String, u64>,
+    pub unknown_envelope_fields: BTreeMap<String, u64>,
     pub next_link: Option<String>,
 }
 
@@ -132,7 +133,7 @@ pub fn read_page(page: &[u8], fields: &[FieldOf], strict: bool) -> Reading {
             }
             "nextlink" => reading.next_link = (value.get() != "null").then(|| text_of(value.get()).0),
             "id" | "reportid" => {}
-            _ => *reading.unknown_fields.entry(format!("envelope.{name}")).or_default() += 1,
+            _ => *reading.unknown_envelope_fields.entry(name.to_string()).or_default() += 1,
         }
     }
     reading.next_link = reading.next_link.filter(|link| !link.is_empty());

@@ -106,6 +106,7 @@ class Rows:
         self.replaced_texts = 0
         self.duplicate_keys = 0
         self.unknown_fields = {}
+        self.unknown_envelope_fields = {}
 
     def add(self, text, start=0):
         """Takes the row at `start` and returns where it ends."""
@@ -181,8 +182,7 @@ def read_page(body, rows):
         raise PageError("form")
     for name, _, _, _ in members:
         if name.lower() not in ("id", "reportid", "data", "nextlink"):
-            name = f"envelope.{name}"
-            rows.unknown_fields[name] = rows.unknown_fields.get(name, 0) + 1
+            rows.unknown_envelope_fields[name] = rows.unknown_envelope_fields.get(name, 0) + 1
     read_elements(data[0], 0, rows)
     return (links or [None])[-1] or None
 

@@ -6,8 +6,10 @@
 mod budget;
 mod convert;
 mod fetch;
+mod options;
 mod pipeline;
 mod plan;
+mod prepare;
 mod progress;
 mod report;
 mod run;
@@ -15,10 +17,12 @@ mod spill;
 mod writer;
 
 pub use convert::{ConvertOptions, convert};
+pub use options::SyncOptions;
 pub use plan::{Periods, Recheck};
+pub use prepare::list_periods;
 pub use progress::{Progress, Silent};
 pub use report::{ErrorKind, RunError, RunOutcome, RunReport, RunTotals, SliceOutcome, SliceReport};
-pub use run::{SyncOptions, list_periods, plan, sync};
+pub use run::{plan, sync};
 pub use writer::MaxRejected;
 
 use chrono::{SecondsFormat, Utc};

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -24,8 +25,9 @@ Exit codes:
   2  options, configuration, enrollment       6  the destination cannot be written
   3  the API refused the key                  7  some slices failed, all worth a retry
 
-Retries: 8 attempts a request, random waits from 0.5 s doubling to 30 s; a wait that the API asks for is kept,
-as long as all waits of a slice fit into --max-wait; 429 without one waits 120 s.";
+Retries: 8 attempts a request, with random waits below a bound that doubles from
+0.5 s to 30 s. A wait that the API asks for is kept, as long as all waits of a
+slice fit into --max-wait; a 429 that names none waits 120 s.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,10 +48,10 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Log less: only warnings and errors.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 1000)]
     pub quiet: bool,
     /// Log more; twice: everything.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 1000)]
     pub verbose: u8,
 }
 
@@ -104,7 +106,7 @@ pub struct LakeArgs {
 /// How files are written.
 #[derive(Debug, Args)]
 pub struct WriteArgs {
-    /// Compression of the Parquet files: snappy, zstd or zstd:LEVEL.
+    /// Compression of the Parquet files: snappy, zstd, zstd:LEVEL (1 to 22) or none.
     #[arg(long, env = "BILLING_LAKE_COMPRESSION", default_value = "snappy", value_name = "CODEC")]
     pub compression: Compression,
     /// Memory that the process may hold; fewer slices run at once when it is short.
@@ -114,7 +116,7 @@ pub struct WriteArgs {
     #[arg(long, env = "BILLING_LAKE_MAX_REJECTED", value_name = "N|P%")]
     pub max_rejected: Option<MaxRejected>,
     /// Reject rows with text that is not valid Unicode, instead of replacing it by U+FFFD.
-    #[arg(long, env = "BILLING_LAKE_STRICT")]
+    #[arg(long, env = "BILLING_LAKE_STRICT", value_parser = BoolishValueParser::new())]
     pub strict: bool,
 }
 
@@ -131,7 +133,7 @@ pub struct ApiArgs {
     #[arg(long, env = "BILLING_LAKE_CA_BUNDLE", value_name = "FILE")]
     pub ca_bundle: Option<PathBuf>,
     /// Send the key over plain http to hosts other than this machine.
-    #[arg(long, env = "BILLING_LAKE_ALLOW_HTTP")]
+    #[arg(long, env = "BILLING_LAKE_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
     pub allow_http: bool,
     /// All waits of a slice together, such as 15min or 90s.
     #[arg(long, env = "BILLING_LAKE_MAX_WAIT", default_value = "15min", value_name = "TIME", value_parser = duration)]
@@ -169,8 +171,8 @@ pub struct SyncArgs {
     #[arg(long, env = "BILLING_LAKE_PERIODS", value_name = "PERIODS", conflicts_with = "last")]
     pub periods: Option<Periods>,
     /// The newest N billing periods.
-    #[arg(long, env = "BILLING_LAKE_LAST", value_name = "N")]
-    pub last: Option<usize>,
+    #[arg(long, env = "BILLING_LAKE_LAST", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub last: Option<u16>,
     /// When files in place are checked.
     #[arg(long, env = "BILLING_LAKE_RECHECK", default_value = "auto", value_name = "WHEN")]
     pub recheck: RecheckWord,
@@ -256,7 +258,7 @@ pub struct SimulateArgs {
     pub seed: u64,
     /// Enrollments, with commas.
     #[arg(long, default_value = "100", value_delimiter = ',', value_name = "N")]
-    pub enrollments: Vec<String>,
+    pub enrollments: Vec<Enrollment>,
     /// The first billing period.
     #[arg(long, default_value = "2024-01", value_name = "YYYY-MM")]
     pub from: Month,

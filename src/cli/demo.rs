@@ -21,6 +21,9 @@ const MARK: &str = "_billing_lake/demo";
 
 /// Shows the tool at work, and checks that it did what it says.
 pub(super) async fn demo(args: DemoArgs, terminal: &Terminal) -> Result<u8, RunError> {
+    if !matches!(args.format, Format::Text | Format::Json) {
+        return Err(RunError::new(ErrorKind::Usage, "demo prints text or json"));
+    }
     make_room(&args.dest)?;
     let simulator = Simulator::start(Options {
         enrollments: vec![ENROLLMENT.to_owned()],
@@ -55,7 +58,7 @@ pub(super) async fn demo(args: DemoArgs, terminal: &Terminal) -> Result<u8, RunE
     simulator.stop().await;
 
     demo.say(&format!("\nThe lake in {}:\n", args.dest.display()))?;
-    demo.say(&query::holdings_table(&demo.lake)?)?;
+    demo.say(query::holdings_table(&demo.lake)?.trim_end())?;
     demo.say(&format!(
         "\nRead it with DuckDB:\n\n  duckdb -c \"SELECT billing_period, count(*) AS rows, sum(cost) AS cost FROM \
          read_parquet('{}/usage_details/*/*/*.parquet', hive_partitioning = true) GROUP BY ALL ORDER BY ALL\"",

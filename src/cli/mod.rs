@@ -11,7 +11,7 @@ mod work;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Command, Format};
 use terminal::Terminal;
@@ -25,7 +25,7 @@ const TERMINATED: u8 = 143;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no failure.
@@ -42,13 +42,38 @@ pub fn main() -> ExitCode {
     let code = runtime.block_on(async {
         tokio::select! {
             code = dispatch(cli.command, &terminal) => code,
-            code = interruption() => code,
+            code = interruption() => {
+                terminal.end();
+                eprintln!("interrupted: what was published stays, nothing half-written is visible; run again to go on");
+                code
+            }
         }
     });
     terminal.end();
     // A thread that still writes sees its queue closed; what it staged is dropped.
     runtime.shutdown_timeout(std::time::Duration::from_secs(3));
     ExitCode::from(code)
+}
+
+/// Reads the command line. A variable of the environment that is empty counts as not set, and so does one that an
+/// option on the command line excludes.
+fn parse(words: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
+    let given = |option: &str| {
+        let long = format!("--{option}");
+        words.iter().filter_map(|word| word.to_str()).any(|word| word.split('=').next() == Some(&long))
+    };
+    let counts = |arg: &clap::Arg| {
+        let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+        let is_excluded = match arg.get_id().as_str() {
+            "periods" => given("last"),
+            "last" => given("periods"),
+            _ => false,
+        };
+        !is_empty && !is_excluded
+    };
+    let heed = |arg: clap::Arg| if counts(&arg) { arg } else { arg.env(clap::builder::Resettable::Reset) };
+    let command = Cli::command().mut_subcommands(|command| command.mut_args(heed));
+    command.try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches))
 }
 
 async fn dispatch(command: Command, terminal: &Terminal) -> u8 {
@@ -103,7 +128,12 @@ fn tell(error: &RunError) {
 /// Prints a run's report and returns its exit code.
 fn conclude(report: &RunReport, format: Format, code_when_unchanged: u8) -> Result<u8, RunError> {
     output::report(report, format)?;
-    for error in report.slices.iter().filter_map(|slice| slice.error.as_ref()).chain(&report.error) {
+    for slice in &report.slices {
+        if let Some(error) = &slice.error {
+            tell(&RunError { message: format!("{}: {}", slice.name(), error.message), ..error.clone() });
+        }
+    }
+    if let Some(error) = &report.error {
         tell(error);
     }
     let code = report.exit_code();

@@ -93,6 +93,7 @@ fn report_text(report: &RunReport) -> String {
             );
         }
     }
+    text += &notes(report);
     let outcome = match report.outcome {
         RunOutcome::Ok => "ok",
         RunOutcome::Unchanged => "unchanged",
@@ -102,6 +103,22 @@ fn report_text(report: &RunReport) -> String {
     let counts: Vec<_> = report.totals.slices.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
     let counts = if counts.is_empty() { "no slices".to_owned() } else { counts.join(", ") };
     text += &format!("{outcome}: {counts}; {} received\n", HumanBytes(report.totals.bytes_received));
+    text
+}
+
+/// What was done to values, where something was.
+fn notes(report: &RunReport) -> String {
+    let mut text = String::new();
+    for slice in report.slices.iter().filter(|slice| slice.outcome == SliceOutcome::Published) {
+        let done = [
+            (slice.rounded_values, "values rounded to 18 decimals"),
+            (slice.replaced_texts, "texts with invalid Unicode replaced"),
+            (slice.duplicate_keys, "keys that came twice in a row, the last one taken"),
+        ];
+        for (count, what) in done.into_iter().filter(|(count, _)| *count > 0) {
+            text += &format!("note: {}: {what}: {}\n", one_line(&slice.name()), HumanCount(count));
+        }
+    }
     text
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn simulate(args: SimulateArgs) -> Result<u8, RunError> {
 fn options(args: SimulateArgs) -> Options {
     Options {
         seed: args.seed,
-        enrollments: args.enrollments,
+        enrollments: args.enrollments.iter().map(ToString::to_string).collect(),
         from: args.from,
         months: args.months,
         rows_per_month: args.rows_per_month,

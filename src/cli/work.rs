@@ -40,6 +40,7 @@ pub(super) async fn convert(args: ConvertArgs, terminal: &Terminal) -> Result<u8
         return Err(RunError::new(ErrorKind::Usage, "convert takes usage_details: its rows have a date")
             .with_hint("billing_periods come with sync --datasets all"));
     }
+    refuse_twins(&args.inputs)?;
     let inputs = args.inputs.iter().map(|input| Inputs::open(input)).collect::<Result<Vec<_>, _>>()?;
     let lake = Lake::open(&args.lake.dest)?;
     let options = ConvertOptions {
@@ -56,6 +57,19 @@ pub(super) async fn convert(args: ConvertArgs, terminal: &Terminal) -> Result<u8
     let report = converted.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))?;
     terminal.end();
     conclude(&report, args.lake.format, 0)
+}
+
+/// The same input twice would double its rows.
+fn refuse_twins(inputs: &[std::path::PathBuf]) -> Result<(), RunError> {
+    let mut seen = std::collections::HashSet::new();
+    for input in inputs {
+        let place = std::fs::canonicalize(input).unwrap_or_else(|_| input.clone());
+        if !seen.insert(place) {
+            let message = format!("{} is named twice: its rows would stand in the lake twice", input.display());
+            return Err(RunError::new(ErrorKind::Usage, message));
+        }
+    }
+    Ok(())
 }
 
 fn refuse_markdown(format: Format) -> Result<(), RunError> {
@@ -96,6 +110,9 @@ pub(super) fn retry(args: &ApiArgs) -> RetryPolicy {
 
 fn options(args: &SyncArgs) -> Result<SyncOptions, RunError> {
     let key = api_key(&args.api)?;
+    for warning in args.enrollment.iter().flat_map(|enrollment| key.warnings(enrollment, chrono::Utc::now())) {
+        tracing::warn!("{warning}");
+    }
     let mut enrollments: Vec<(crate::contract::Enrollment, ApiKey)> = Vec::new();
     for enrollment in &args.enrollment {
         if !enrollments.iter().any(|(known, _)| known == enrollment) {
@@ -107,7 +124,7 @@ fn options(args: &SyncArgs) -> Result<SyncOptions, RunError> {
         datasets: args.datasets.0.clone(),
         periods: match (&args.periods, args.last) {
             (Some(periods), _) => periods.clone(),
-            (None, Some(count)) => Periods::Last(count),
+            (None, Some(count)) => Periods::Last(usize::from(count)),
             (None, None) => Periods::All,
         },
         recheck: match args.recheck {

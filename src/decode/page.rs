@@ -80,6 +80,9 @@ enum Carry {
     Skipped(ValueEnd),
 }
 
+/// The byte order mark of UTF-8, which some tools put before JSON.
+const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
+
 /// Reads the form around the rows of one page.
 pub(super) struct PageReader {
     form: Form,
@@ -96,6 +99,8 @@ pub(super) struct PageReader {
     look_again: usize,
     /// Bytes of the page before those that are at work.
     passed: u64,
+    /// Bytes of a byte order mark that were passed over.
+    marked: usize,
     /// An error was found: nothing more can be read.
     broken: bool,
 }
@@ -114,6 +119,7 @@ impl PageReader {
             carry: Carry::Empty,
             look_again: 0,
             passed: 0,
+            marked: 0,
             broken: false,
         }
     }
@@ -138,9 +144,24 @@ impl PageReader {
     /// Takes the next bytes of the page. After an error the page is broken until [`PageReader::reset`].
     pub(super) fn feed(&mut self, bytes: &[u8], sink: &mut impl RowSink) -> Result<(), DecodeError> {
         self.refuse_broken()?;
-        let outcome = self.read(bytes, sink);
+        let outcome = self.skip_mark(bytes).and_then(|bytes| self.read(bytes, sink));
         self.broken = outcome.is_err();
         outcome
+    }
+
+    /// Passes over a byte order mark at the beginning of the page.
+    fn skip_mark<'a>(&mut self, mut bytes: &'a [u8]) -> Result<&'a [u8], DecodeError> {
+        let marked = |reader: &Self| reader.passed == reader.marked as u64;
+        while marked(self) && self.marked < MARK.len() && bytes.first() == Some(&MARK[self.marked]) {
+            self.marked += 1;
+            self.passed += 1;
+            bytes = &bytes[1..];
+        }
+        let is_cut = marked(self) && (1..MARK.len()).contains(&self.marked);
+        if is_cut && !bytes.is_empty() {
+            return Err(DecodeError::Syntax { offset: 0, what: "a value was expected" });
+        }
+        Ok(bytes)
     }
 
     /// Ends the page: it has to be whole.

@@ -195,8 +195,17 @@ impl SourceError {
             SourceError::Network { problem: NetworkProblem::Name | NetworkProblem::Connect, .. } => {
                 Some("check --endpoint, the network, and HTTPS_PROXY and NO_PROXY if a proxy is needed")
             }
+            SourceError::Refused { status: 429, .. } => {
+                Some("the API asks for patience: run again later, or allow longer waits with --max-wait")
+            }
+            SourceError::Refused { .. } | SourceError::Broken { .. } | SourceError::Network { .. } => {
+                Some("run again later; what is in the lake stays")
+            }
+            SourceError::Content { .. } => {
+                Some("look at what the API, or a proxy on the way, sends; nothing was replaced by it")
+            }
+            SourceError::File { .. } => None,
             SourceError::GivenUp { error, .. } => error.hint(),
-            _ => None,
         }
     }
 

@@ -76,19 +76,41 @@ impl Conversion<'_> {
         for input in inputs.into_iter().flatten() {
             self.read(input?, &mut first, &mut spill)?;
         }
-        let mut staged = Vec::new();
+        let mut finished = Vec::new();
         match first.decoder().period() {
-            Some(period) => staged.push(self.stage(first, period)?),
+            Some(period) => {
+                let bytes = self.bytes - spill.text_bytes();
+                finished.push(self.stage(first, period, bytes));
+            }
             None => first.refuse_all()?,
         }
         for period in spill.periods() {
             let mut writer = self.writer(Some(period), Form::Rows);
             writer.begin_page(None, false);
-            spill.read(period, |rows| writer.feed(rows).map_err(|error| internal(&error)))?;
+            let mut bytes = 0;
+            spill.read(period, |rows| {
+                bytes += rows.len() as u64;
+                writer.feed(rows).map_err(|error| internal(&error))
+            })?;
             writer.commit().map_err(|error| internal(&error))?;
-            staged.push(self.stage(writer, period)?);
+            finished.push(self.stage(writer, period, bytes));
         }
-        staged.into_iter().map(|(slice, file, report)| self.publish(&slice, file, report)).collect()
+        // All or nothing: when one period cannot be had, none of the files' periods is replaced.
+        let failed = finished.iter().any(|(_, staged, _)| staged.is_err());
+        let reports = finished.into_iter().map(|(slice, staged, mut report)| {
+            let done = match staged {
+                Ok(_) if failed => Err(RunError::new(ErrorKind::Data, "not published, because another period failed")),
+                Ok(staged) => self.publish(staged, &mut report),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = done {
+                report.outcome = SliceOutcome::Failed;
+                report.error = Some(error);
+            }
+            self.progress.ended(&slice, &report);
+            report
+        });
+        Ok(reports.collect())
     }
 
     fn writer(&self, period: Option<BillingPeriod>, form: Form) -> SliceWriter {
@@ -113,7 +135,8 @@ impl Conversion<'_> {
         let name = input.name().to_owned();
         let wrong = |error: PageError| match error {
             PageError::Slice(error) => error,
-            other => RunError::new(ErrorKind::Data, format!("{name}: {other}")),
+            other => RunError::new(ErrorKind::Data, format!("{name}: {other}"))
+                .with_hint("convert reads JSON pages, arrays and NDJSON (plain, gzip or zstd); nothing was published"),
         };
         first.begin_page(None, false);
         while let Some(text) = input.chunk()? {
@@ -153,24 +176,28 @@ impl Conversion<'_> {
         Slice { dataset: self.options.dataset, enrollment: self.options.enrollment.clone(), period: Some(period) }
     }
 
-    fn stage(&self, writer: SliceWriter, period: BillingPeriod) -> Result<(Slice, StagedFile, SliceReport), RunError> {
+    fn stage(
+        &self,
+        writer: SliceWriter,
+        period: BillingPeriod,
+        bytes: u64,
+    ) -> (Slice, Result<StagedFile, RunError>, SliceReport) {
         let slice = self.slice(period);
         let mut report = SliceReport::new(&slice, SliceOutcome::Published);
+        report.bytes_received = bytes;
         let source = match self.names.as_slice() {
             [name] => name.clone(),
             names => format!("{} files, the first {}", names.len(), names.first().map_or("", String::as_str)),
         };
-        let file = writer.finish(Origin { source, ..Origin::default() }, &mut report)?;
-        Ok((slice, file, report))
+        let staged = writer.finish(Origin { source, ..Origin::default() }, &mut report);
+        (slice, staged, report)
     }
 
-    fn publish(&self, slice: &Slice, file: StagedFile, mut report: SliceReport) -> Result<SliceReport, RunError> {
+    fn publish(&self, file: StagedFile, report: &mut SliceReport) -> Result<(), RunError> {
         report.api_version = Some(file.state().api_version.clone());
         let published = self.run.publish(file)?;
         report.file = Some(published.location);
         report.file_bytes = published.bytes;
-        report.bytes_received = self.bytes;
-        self.progress.ended(slice, &report);
-        Ok(report)
+        Ok(())
     }
 }

@@ -116,7 +116,8 @@ impl Fetcher {
             reads += 1;
             let pipeline = Pipeline::start(make());
             let why = match self.read(&pipeline, slice, request, first.take(), effort).await {
-                Ok(etag) => {
+                Ok((etag, tear_check)) => {
+                    report.tear_check = tear_check;
                     let source = self.client.endpoint().to_owned();
                     let origin = Origin { etag, answer: None, request: request.text().to_owned(), source };
                     let finished = pipeline.finish(origin, Box::new(report.clone())).await?;
@@ -135,11 +136,12 @@ impl Fetcher {
                 return Err(RunError::new(ErrorKind::Unavailable, message)
                     .with_hint("the service is renewing its data: run again later; the file in place stays"));
             }
-            tracing::warn!("GET {}: {why}; reading the slice again from its first page", request.path());
+            // The service is at work on its data: a moment later it may be done.
+            self.pause(request, reads, SourceError::broken(request, why), effort).await?;
         }
     }
 
-    /// Reads all pages once. Returns the ETag that they all belong to.
+    /// Reads all pages once. Returns the ETag that they all belong to, and how that was made sure.
     async fn read(
         &self,
         pipeline: &Pipeline,
@@ -147,7 +149,7 @@ impl Fetcher {
         first_request: &Request,
         first: Option<Body>,
         effort: &mut Effort,
-    ) -> Result<Option<Vec<u8>>, ReadError> {
+    ) -> Result<(Option<Vec<u8>>, Option<&'static str>), ReadError> {
         let (mut page, etag) = self.page(pipeline, first_request, first, true, effort).await?;
         let first_hash = page.hash;
         let mut pages = 1;
@@ -167,7 +169,8 @@ impl Fetcher {
         if pages > 1 && !self.is_whole(first_request, etag.as_deref(), first_hash, effort).await? {
             return Err(ReadError::Again("the data changed while it was read".to_owned()));
         }
-        Ok(etag)
+        let tear_check = (pages > 1).then_some(if etag.is_some() { "etag" } else { "hash" });
+        Ok((etag, tear_check))
     }
 
     /// Reads one page into the pipeline, as often as it takes.

@@ -23,13 +23,15 @@ pub enum Periods {
 }
 
 impl FromStr for Periods {
-    type Err = crate::contract::IdentityError;
+    type Err = String;
 
     /// Reads `2024-01..2024-06,2024-09`; periods may be written `202401` too.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let range = |part: &str| match part.split_once("..") {
-            Some((first, last)) => Ok((first.trim().parse()?, last.trim().parse()?)),
-            None => part.trim().parse().map(|period| (period, period)),
+        let period = |text: &str| text.trim().parse::<BillingPeriod>().map_err(|error| error.to_string());
+        let range = |part: &str| {
+            let (first, last) = part.split_once("..").unwrap_or((part, part));
+            let (first, last) = (period(first)?, period(last)?);
+            if first > last { Err(format!("{first}..{last} ends before it begins")) } else { Ok((first, last)) }
         };
         Ok(Periods::Chosen(text.split(',').map(range).collect::<Result<_, _>>()?))
     }
@@ -121,7 +123,8 @@ pub(crate) fn decide(slice: &Slice, in_place: Option<&LakeFile>, situation: &Sit
         return fetch("the file in place was not made by this request");
     }
     let due = match (situation.recheck, slice.period) {
-        (Recheck::All, _) | (_, None) => Some("--recheck all"),
+        (Recheck::All, _) => Some("--recheck all"),
+        (Recheck::Auto, None) => Some("asked for at every run"),
         (Recheck::Auto, Some(period)) => due(period, situation.today, last_asked(state, situation.checked)),
     };
     let Some(why) = due else {
@@ -177,6 +180,7 @@ mod tests {
         assert_eq!(names(chosen), ["2024-02", "2024-01"]);
         assert_eq!(names(missing), ["2024-05"]);
         assert!("2024-13".parse::<Periods>().is_err());
+        assert!("2024-06..2024-01".parse::<Periods>().is_err());
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl SliceOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
-    /// Everything asked for is in the lake, and something was published.
+    /// Everything asked for is in the lake, and something was published; of a plan: there is something to ask for.
     Ok,
     /// Everything asked for is in the lake, and nothing had to be published.
     Unchanged,
@@ -161,6 +161,9 @@ pub struct SliceReport {
     pub rounding_residue: BTreeMap<String, String>,
     /// What somebody should look at.
     pub warnings: Vec<String>,
+    /// How it was made sure that all pages belong to one state: `etag`, or `hash` of the first page where the API
+    /// sends no ETag; null for one page, which cannot be torn.
+    pub tear_check: Option<&'static str>,
     /// Why it failed.
     pub error: Option<RunError>,
 }
@@ -193,6 +196,7 @@ impl SliceReport {
             control_totals: BTreeMap::new(),
             rounding_residue: BTreeMap::new(),
             warnings: Vec::new(),
+            tear_check: None,
             error: None,
         }
     }
@@ -256,7 +260,8 @@ impl RunReport {
         let count = |outcome: SliceOutcome| totals.slices.get(outcome.as_str()).copied().unwrap_or(0);
         let failed = count(SliceOutcome::Failed);
         let outcome = if failed == 0 && error.is_none() {
-            if count(SliceOutcome::Published) > 0 { RunOutcome::Ok } else { RunOutcome::Unchanged }
+            let changes = count(SliceOutcome::Published) + count(SliceOutcome::Planned);
+            if changes > 0 { RunOutcome::Ok } else { RunOutcome::Unchanged }
         } else if failed == slices.len() as u64 {
             RunOutcome::Failed
         } else {

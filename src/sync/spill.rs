@@ -22,6 +22,7 @@ struct Chunk {
 pub(crate) struct Spill {
     file: File,
     written: u64,
+    text_bytes: u64,
     gathered: BTreeMap<BillingPeriod, Vec<u8>>,
     chunks: BTreeMap<BillingPeriod, Vec<Chunk>>,
     compressor: zstd::bulk::Compressor<'static>,
@@ -32,6 +33,7 @@ impl Spill {
         Ok(Spill {
             file: tempfile::tempfile().map_err(|error| failed(&error))?,
             written: 0,
+            text_bytes: 0,
             gathered: BTreeMap::new(),
             chunks: BTreeMap::new(),
             compressor: zstd::bulk::Compressor::new(1).map_err(|error| failed(&error))?,
@@ -43,6 +45,7 @@ impl Spill {
         let gathered = self.gathered.entry(period).or_default();
         gathered.extend_from_slice(row);
         gathered.push(b'\n');
+        self.text_bytes += row.len() as u64;
         if gathered.len() >= CHUNK {
             let rows = std::mem::take(gathered);
             let mut rows = self.write(period, rows)?;
@@ -65,6 +68,11 @@ impl Spill {
         self.chunks.entry(period).or_default().push(chunk);
         self.written += stored.len() as u64;
         Ok(rows)
+    }
+
+    /// Bytes of the rows that were ever kept.
+    pub(crate) fn text_bytes(&self) -> u64 {
+        self.text_bytes
     }
 
     /// The periods that have rows here.

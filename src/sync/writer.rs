@@ -205,9 +205,12 @@ impl SliceWriter {
     /// Ends a slice whose billing period was never seen: without rows there is nothing to write.
     pub(crate) fn refuse_all(mut self) -> Result<(), RunError> {
         self.write_rejected()?;
-        match self.decoder.rejected_rows() {
-            0 => Ok(()),
-            rejected => Err(too_many_rejected(&rejected.to_string(), &self.keep_rejected()?)),
+        let rejected = self.decoder.rejected_rows();
+        let kept_at = self.keep_rejected()?;
+        if self.options.max_rejected.allows(rejected, rejected) {
+            Ok(())
+        } else {
+            Err(too_many_rejected(&rejected.to_string(), &kept_at))
         }
     }
 
@@ -224,7 +227,10 @@ impl SliceWriter {
             return Err(too_many_rejected(&summary.rejected_rows.to_string(), &kept_at));
         }
         if summary.rejected_rows > 0 {
-            report.warnings.push(format!("{} rows were rejected; they stand in {kept_at}", summary.rejected_rows));
+            report.warnings.push(format!(
+                "rows were rejected: {}; they stand with their reasons in {kept_at}",
+                summary.rejected_rows
+            ));
         }
         let state = FileState {
             etag: origin.etag,
@@ -248,8 +254,8 @@ impl SliceWriter {
 }
 
 fn too_many_rejected(count: &str, kept_at: &str) -> RunError {
-    RunError::new(ErrorKind::Data, format!("{count} rows were rejected; they stand with their reasons in {kept_at}"))
-        .with_hint("allow some with --max-rejected N or N%; the period in place was not replaced")
+    RunError::new(ErrorKind::Data, format!("rows were rejected: {count}; they stand with their reasons in {kept_at}"))
+        .with_hint("nothing was published; allow some rejected rows with --max-rejected N or N%")
 }
 
 /// A failure that only a bug can cause.

@@ -191,7 +191,10 @@ impl Staged for LocalStaged {
                 file_name(&self.path)
             }
             Swap::Moved => file_name(&self.path),
-            Swap::Unsupported => self.rename_file(&place)?,
+            Swap::Unsupported => {
+                tracing::debug!("folders cannot be exchanged at {}: the file is renamed", place.display());
+                self.rename_file(&place)?
+            }
         };
         folders::sync(above)?;
         folders::sync(folders::parent(&self.folder))?;

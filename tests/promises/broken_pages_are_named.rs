@@ -76,7 +76,8 @@ fn a_page_cut_at_any_byte_is_cut_and_gives_its_rows_once_afterwards() {
 fn a_syntax_error_is_placed_alike_in_any_pieces() {
     let wrong = [
         ("", "<html>"),
-        ("", "\u{feff}{}"),
+        ("\u{feff}", "\u{feff}{}"),
+        ("{\"data\":[", "\u{feff}]}"),
         ("{", "data:[]}"),
         ("{\"data\" ", "1}"),
         ("{\"data\":[{\"cost\":", "NaN}]}"),
@@ -115,6 +116,24 @@ fn a_syntax_error_is_placed_alike_in_any_pieces() {
             }
         }
         assert!(found.iter().all(|place| *place == offset), "{page}: {found:?} instead of {offset}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_before_the_page_is_passed_over() {
+    let page = "\u{feff} {\"data\":[{\"product\":\"\u{feff}\"}]}".as_bytes();
+    for form in [Form::Page, Form::Detect] {
+        for size in [1, 2, 3, 4, page.len()] {
+            let mut decoder = decoder_with(|options| options.form = form);
+            assert_eq!(products(&read(&mut decoder, page, size).unwrap()), ["\u{feff}"]);
+            // Each page may have its own.
+            assert_eq!(read(&mut decoder, page, size).unwrap().len(), 1);
+        }
+    }
+    for size in [1, 2, 3, 4] {
+        assert!(matches!(read(&mut decoder(), &page[..2], size), Err(DecodeError::Cut { offset: 2 })));
+        let wrong = [&page[..2], b"{\"data\":[]}"].concat();
+        assert!(matches!(read(&mut decoder(), &wrong, size), Err(DecodeError::Syntax { offset: 0, .. })));
     }
 }
 

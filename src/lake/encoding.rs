@@ -17,8 +17,10 @@ use hashbrown::HashSet;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression as Codec, ZstdLevel};
+use parquet::data_type::{ByteArray, ByteArrayType, DataType as ParquetType, FixedLenByteArrayType};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
+use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::file::writer::SerializedFileWriter;
 
 /// Rows that are given to the column writer at once. It copies what it is given, so this bounds the copy.
@@ -164,8 +166,37 @@ impl ColumnEncoder {
             }
             start = end;
         }
-        writer.close()
+        let mut chunk = writer.close()?;
+        let metadata = &mut chunk.close_mut().metadata;
+        if let Some(statistics) = metadata.statistics().map(with_own_bytes) {
+            *metadata = metadata.clone().into_builder().set_statistics(statistics).build()?;
+        }
+        Ok(chunk)
     }
+}
+
+/// The same statistics with bytes of their own. As the column writer leaves them, the smallest and largest value are
+/// views into all of the column's values, which would so stay in memory, row group by row group, until the file ends.
+fn with_own_bytes(statistics: &Statistics) -> Statistics {
+    match statistics {
+        Statistics::ByteArray(of) => {
+            Statistics::ByteArray(copied::<ByteArrayType>(of, |value| value.data().to_vec().into()))
+        }
+        Statistics::FixedLenByteArray(of) => {
+            Statistics::FixedLenByteArray(copied::<FixedLenByteArrayType>(of, |value| {
+                ByteArray::from(value.data().to_vec()).into()
+            }))
+        }
+        other => other.clone(),
+    }
+}
+
+fn copied<D: ParquetType>(of: &ValueStatistics<D::T>, copy: impl Fn(&D::T) -> D::T) -> ValueStatistics<D::T> {
+    let (min, max) = (of.min_opt().map(&copy), of.max_opt().map(&copy));
+    ValueStatistics::new(min, max, of.distinct_count(), of.null_count_opt(), false)
+        .with_min_is_exact(of.min_is_exact())
+        .with_max_is_exact(of.max_is_exact())
+        .with_backwards_compatible_min_max(of.is_min_max_backwards_compatible())
 }
 
 fn is_text(field: &Field) -> bool {

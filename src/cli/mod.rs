@@ -39,12 +39,15 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&RunError::new(ErrorKind::Internal, format!("no runtime: {error}"))),
     };
+    let serves = matches!(cli.command, Command::Simulate(_));
     let code = runtime.block_on(async {
         tokio::select! {
             code = dispatch(cli.command, &terminal) => code,
             code = interruption() => {
                 terminal.end();
-                eprintln!("interrupted: what was published stays, nothing half-written is visible; run again to go on");
+                if !serves {
+                    eprintln!("interrupted: what was published stays, nothing half-written is visible; run again to go on");
+                }
                 code
             }
         }

@@ -1,0 +1,59 @@
+"""Peak memory of `sync` and `convert`: check_memory.py BIN
+
+The budget of `--memory` holds whatever the size of a billing period: here some 1 GB of rows that repeat, and of rows
+that all have a resource id and tags of their own. What the kernel counted for the process is believed, not the tool.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from service import Service
+
+ROWS = 700_000
+MIB = 1 << 20
+
+
+def peak(command, environment):
+    """Exit code and peak resident bytes of a process."""
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = process.stderr.read().decode(errors="replace")
+    process.stderr.close()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        print(said[-2000:])
+    return process.returncode, usage.ru_maxrss * 1024
+
+
+def main():
+    binary = os.path.abspath(sys.argv[1])
+    passed = failed = 0
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_LAKE_")}
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="billing-lake-memory-"))
+    try:
+        for data in ("repeating", "unique"):
+            service = Service(binary, months=2, rows_per_month=ROWS, data=data)
+            environment["BILLING_LAKE_API_KEY"] = service.key
+            sync = [binary, "sync", "-q", "--endpoint", service.endpoint, "--enrollment", "100"]
+            try:
+                for memory, most, more in ((256, 256, ["--concurrency", "2"]), (64, 64, ["--last", "1"])):
+                    dest = folder / f"{data}-{memory}"
+                    code, bytes_held = peak(sync + ["--dest", str(dest), "--memory", f"{memory}MiB", *more], environment)
+                    good = code == 0 and bytes_held <= most * MIB
+                    print(f"{'ok    ' if good else 'FAILED'} sync of {data} rows, --memory {memory}MiB: {bytes_held // MIB} MiB, exit {code}")
+                    passed, failed = passed + good, failed + (not good)
+                    shutil.rmtree(dest, ignore_errors=True)
+            finally:
+                service.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -29,6 +29,7 @@
 mod column;
 mod date;
 mod decoder;
+mod envelope;
 mod error;
 mod frame;
 mod number;

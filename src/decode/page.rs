@@ -3,9 +3,10 @@
 //! [`PageReader`] takes the bytes of a page in pieces of any size, finds the rows, and hands each to a [`RowSink`].
 //! It holds at most one incomplete row, and nothing of what it skips.
 
+use super::envelope::{EnvelopeField, WrongLink, envelope_field, is_envelope, link};
 use super::error::DecodeError;
 use super::frame::ValueEnd;
-use super::token::{self, RawText, Stop, Value};
+use super::token::{self, Stop};
 
 /// The form of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,13 +62,6 @@ enum State {
     LoneRow,
     /// Behind the only document.
     End,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum EnvelopeField {
-    Rows,
-    NextLink,
-    Other,
 }
 
 /// What is going on with bytes that did not yet make a whole token.
@@ -406,7 +400,7 @@ impl PageReader {
                     if end > KEPT_OF_ENVELOPE {
                         return form(TOO_LONG);
                     }
-                    self.next_link = link(value)?;
+                    self.next_link = link(value).or_else(|_: WrongLink| form("`nextLink` is neither text nor null"))?;
                 }
                 self.state = State::EnvelopeNext;
                 Ok(end)
@@ -451,7 +445,7 @@ impl PageReader {
             }
             (b'{', Form::Detect) => {
                 self.state = State::Undecided;
-                self.state = if is_envelope(rest, sink)? { State::Start } else { State::LoneRow };
+                self.state = if is_envelope(rest, |name| sink.is_field(name))? { State::Start } else { State::LoneRow };
                 if self.state == State::LoneRow { Ok(0) } else { Ok(self.begin_envelope()) }
             }
             (b'{', Form::Page) => Ok(self.begin_envelope()),
@@ -519,80 +513,5 @@ impl PageReader {
     fn end_of_document(&mut self) {
         self.documents += 1;
         self.state = if matches!(self.form, Form::Rows | Form::Detect) { State::Start } else { State::End };
-    }
-}
-
-fn envelope_field(name: &[u8]) -> EnvelopeField {
-    if name.eq_ignore_ascii_case(b"data") {
-        EnvelopeField::Rows
-    } else if name.eq_ignore_ascii_case(b"nextLink") {
-        EnvelopeField::NextLink
-    } else {
-        EnvelopeField::Other
-    }
-}
-
-/// Does the object at the start of `rest` hold rows, rather than being one?
-///
-/// A field that rows have tells that it is one, an array with such a row in `data` that it is not. A row may have
-/// fields called `data` and `nextLink` too, so nothing else decides before the object ends.
-fn is_envelope(rest: &[u8], sink: &impl RowSink) -> Result<bool, StepError> {
-    let mut scratch = Vec::new();
-    let mut at = token::skip_space(rest, 1);
-    loop {
-        match *rest.get(at).ok_or(Stop::Incomplete)? {
-            b'}' => return Ok(true),
-            b',' => at = token::skip_space(rest, at + 1),
-            _ => {}
-        }
-        let (name, value_at) = token::key(rest, at)?;
-        let (name, _) = super::text::unescape(name, &mut scratch);
-        if envelope_field(name) == EnvelopeField::Rows {
-            if holds_a_row(rest, value_at, sink)? {
-                return Ok(true);
-            }
-        } else if sink.is_field(name) {
-            return Ok(false);
-        }
-        at = token::skip_space(rest, token::value(rest, value_at, 1)?.1);
-    }
-}
-
-/// Is the value at `at` an array whose first element has a field that rows have?
-fn holds_a_row(rest: &[u8], at: usize, sink: &impl RowSink) -> Result<bool, StepError> {
-    if *rest.get(at).ok_or(Stop::Incomplete)? != b'[' {
-        return Ok(false);
-    }
-    let at = token::skip_space(rest, at + 1);
-    if *rest.get(at).ok_or(Stop::Incomplete)? != b'{' {
-        return Ok(false);
-    }
-    let mut scratch = Vec::new();
-    let mut at = token::skip_space(rest, at + 1);
-    loop {
-        match *rest.get(at).ok_or(Stop::Incomplete)? {
-            b'}' => return Ok(false),
-            b',' => at = token::skip_space(rest, at + 1),
-            _ => {}
-        }
-        let (name, value_at) = token::key(rest, at)?;
-        if sink.is_field(super::text::unescape(name, &mut scratch).0) {
-            return Ok(true);
-        }
-        at = token::skip_space(rest, token::value(rest, value_at, 3)?.1);
-    }
-}
-
-/// The link of an envelope; null and empty text mean that there is none.
-fn link(value: Value<'_>) -> Result<Option<String>, StepError> {
-    match value {
-        Value::Null => Ok(None),
-        Value::Text(RawText { raw: b"", .. }) => Ok(None),
-        Value::Text(text) => {
-            let mut scratch = Vec::new();
-            let (text, _) = super::text::unescape(text, &mut scratch);
-            Ok(Some(String::from_utf8_lossy(text).into_owned()))
-        }
-        _ => form("`nextLink` is neither text nor null"),
     }
 }

@@ -157,7 +157,7 @@ impl Fetcher {
         loop {
             self.progress.page(slice, pages, page.rows, effort.bytes);
             let Some(link) = page.page.next_link.take() else { break };
-            let request = self.client.next_request(first_request, &link)?;
+            let request = self.client.next_request(first_request, &link, &self.key)?;
             if request.url() == first_request.url() || !seen.insert(link) {
                 let problem = format!("the link to page {} leads back to a page that was read already", pages + 1);
                 return Err(SourceError::content(first_request, problem).into());

@@ -185,9 +185,13 @@ impl Client {
     /// The page that a `nextLink` in an answer to `first`, or to one of its pages, names.
     ///
     /// # Errors
-    /// [`SourceError::Content`] when the link is not absolute, leaves the endpoint's origin or the enrollment, or could
-    /// not be followed byte for byte.
-    pub fn next_request(&self, first: &Request, link: &str) -> Result<Request, SourceError> {
+    /// [`SourceError::Content`] when the link is not absolute, leaves the endpoint's origin or the enrollment, could not
+    /// be followed byte for byte, or holds the key.
+    pub fn next_request(&self, first: &Request, link: &str, key: &ApiKey) -> Result<Request, SourceError> {
+        // Paths stand in errors and logs, on both sides.
+        if key.is_in(link.as_bytes()) {
+            return Err(SourceError::content(first, "the nextLink holds the API key"));
+        }
         let url = link::admit_next(link, &self.endpoint, &self.prefix, &first.enrollment)
             .map_err(|problem| SourceError::content(first, problem))?;
         Ok(Request { url, ..first.clone() })
@@ -215,6 +219,9 @@ impl Client {
                     let Some(location) = response.headers().get(LOCATION) else {
                         return Err(SourceError::content(request, "answered a redirect that leads nowhere"));
                     };
+                    if key.is_in(location.as_bytes()) {
+                        return Err(SourceError::content(request, "the redirect holds the API key"));
+                    }
                     url = link::admit_redirect(location.as_bytes(), &url, &self.endpoint)
                         .map_err(|problem| SourceError::content(request, problem))?;
                 }
@@ -619,10 +626,10 @@ mod tests {
         let periods = client.billing_periods_request(&"100".parse().unwrap());
         assert_eq!(periods.text(), "/v2/enrollments/100/billingperiods");
         let link = "http://127.0.0.1:8080/azure/v3/enrollments/a%3A1/usagedetails?t=1";
-        let next = client.next_request(&request, link).unwrap();
+        let next = client.next_request(&request, link, &key()).unwrap();
         assert_eq!((next.url(), next.text()), (link, request.text()));
         looked_at(
-            &client.next_request(&request, "http://127.0.0.1:8081/azure/v3/enrollments/a:1/x").unwrap_err(),
+            &client.next_request(&request, "http://127.0.0.1:8081/azure/v3/enrollments/a:1/x", &key()).unwrap_err(),
             "leaves",
         );
     }

@@ -107,6 +107,11 @@ impl ApiKey {
         Ok(value)
     }
 
+    /// Whether a text of the service holds the key.
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        memchr::memmem::find(text, self.0.as_bytes()).is_some()
+    }
+
     /// A text of the service without the key, should the service have echoed it.
     pub(super) fn redact(&self, text: &str) -> String {
         text.replace(&self.0, "…")

@@ -18,6 +18,9 @@ use crate::source::{Answer, ApiKey, Body, Client, Decision, Request, RetryPolicy
 /// Reads of a slice until its pages belong to one state: the first and two more.
 const READS: u32 = 3;
 
+/// Pages without a row that may follow each other: a chain of them leads nowhere.
+const EMPTY_PAGES: u32 = 1_000;
+
 /// Asks the API on behalf of one enrollment.
 #[derive(Clone)]
 pub(crate) struct Fetcher {
@@ -154,10 +157,16 @@ impl Fetcher {
         let first_hash = page.hash;
         let mut pages = 1;
         let mut seen = HashSet::new();
+        let mut empty = 0;
         loop {
             self.progress.page(slice, pages, page.rows, effort.bytes);
+            empty = if page.page.rows + page.page.rejected_rows == 0 { empty + 1 } else { 0 };
+            if empty == EMPTY_PAGES {
+                let problem = format!("{EMPTY_PAGES} pages without a row follow each other");
+                return Err(SourceError::content(first_request, problem).into());
+            }
             let Some(link) = page.page.next_link.take() else { break };
-            let request = self.client.next_request(first_request, &link)?;
+            let request = self.client.next_request(first_request, &link, &self.key)?;
             if request.url() == first_request.url() || !seen.insert(link) {
                 let problem = format!("the link to page {} leads back to a page that was read already", pages + 1);
                 return Err(SourceError::content(first_request, problem).into());

@@ -57,6 +57,7 @@ async fn list(fetcher: &Fetcher, enrollment: &Enrollment) -> Result<Listing, Run
     let request = fetcher.client.billing_periods_request(enrollment);
     let mut effort = Effort::default();
     let mut attempt = 0;
+    let mut wrong_before = None;
     loop {
         attempt += 1;
         let error = match fetcher.ask(&request, None, &mut effort).await? {
@@ -64,12 +65,19 @@ async fn list(fetcher: &Fetcher, enrollment: &Enrollment) -> Result<Listing, Run
             Answer::Body(body) => {
                 let etag = body.etag.clone();
                 match read_small(body, MAX_PERIODS_BYTES).await {
-                    Ok(body) => {
-                        let periods = parse_billing_periods(&request, &body)?;
-                        effort.bytes += body.len() as u64;
-                        let source = fetcher.client.endpoint().to_owned();
-                        return Ok(Listing { body, etag, request, periods, source, effort });
-                    }
+                    Ok(body) => match parse_billing_periods(&request, &body) {
+                        Ok(periods) => {
+                            effort.bytes += body.len() as u64;
+                            let source = fetcher.client.endpoint().to_owned();
+                            return Ok(Listing { body, etag, request, periods, source, effort });
+                        }
+                        // As with pages: only a service that repeats what is wrong is believed.
+                        Err(SourceError::Content { problem, .. }) if wrong_before.as_ref() != Some(&problem) => {
+                            wrong_before = Some(problem.clone());
+                            SourceError::broken(&request, problem)
+                        }
+                        Err(error) => error,
+                    },
                     Err(error) => error,
                 }
             }

@@ -42,7 +42,7 @@ pub fn convert(lake: &Lake, inputs: Vec<Inputs>, options: &ConvertOptions, progr
         Ok(run) => Arc::new(run),
         Err(error) => return RunReport::new(run_id, started_at, Some(error.into()), Vec::new()),
     };
-    let converted = in_place(lake, options.dataset).and_then(|in_place| {
+    let converted = in_place(lake, options).and_then(|in_place| {
         Conversion { run: &run, options, in_place, progress, bytes: 0, names: Vec::new() }.all(inputs)
     });
     let (slices, error) = match converted {
@@ -53,8 +53,10 @@ pub fn convert(lake: &Lake, inputs: Vec<Inputs>, options: &ConvertOptions, progr
     conclude(lake, run, &LastRun::default(), report)
 }
 
-fn in_place(lake: &Lake, dataset: Dataset) -> Result<BTreeSet<BillingPeriod>, RunError> {
-    Ok(lake.files(dataset)?.into_iter().filter_map(|file| file.slice.period).collect())
+/// The enrollment's billing periods that are in the lake already.
+fn in_place(lake: &Lake, options: &ConvertOptions) -> Result<BTreeSet<BillingPeriod>, RunError> {
+    let slices = lake.files(options.dataset)?.into_iter().map(|file| file.slice);
+    Ok(slices.filter(|slice| slice.enrollment == options.enrollment).filter_map(|slice| slice.period).collect())
 }
 
 struct Conversion<'a> {

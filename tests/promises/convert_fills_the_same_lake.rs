@@ -112,6 +112,8 @@ fn a_period_in_place_is_replaced_by_force_only() {
     ended.says(&["2024-11", "is in the lake already", "hint:", "--force"]);
     assert!(place.data() == before);
 
+    // Another enrollment's period of the same month is not in the way.
+    Program::new(["convert", "--dest", &place.dest(), "--enrollment", "200"]).with([second.as_str()]).ends_with(0);
     Program::convert(&second, &place.dest()).with(["--force"]).ends_with(0);
     assert_eq!(place.period("2024-11").texts("meter_name"), meters(4..6));
     assert_eq!(place.period("2024-12").texts("meter_name"), meters([6]));

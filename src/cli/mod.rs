@@ -46,7 +46,7 @@ pub fn main() -> ExitCode {
             code = interruption() => {
                 terminal.end();
                 if !serves {
-                    eprintln!("interrupted: what was published stays, nothing half-written is visible; run again to go on");
+                    output::complain("interrupted: what was published stays, nothing half-written is visible; run again to go on");
                 }
                 code
             }
@@ -119,12 +119,12 @@ fn fail(error: &RunError) -> ExitCode {
 
 /// Tells a failure on standard error.
 fn tell(error: &RunError) {
-    eprintln!("error: {}", output::one_line(&error.message));
+    output::complain(&format!("error: {}", output::one_line(&error.message)));
     if let Some(hint) = &error.hint {
-        eprintln!(" hint: {}", output::one_line(hint));
+        output::complain(&format!(" hint: {}", output::one_line(hint)));
     }
     if error.kind == ErrorKind::Internal {
-        eprintln!(" hint: this is a bug; please report it with the message above and the run report");
+        output::complain(" hint: this is a bug; please report it with the message above and the run report");
     }
 }
 

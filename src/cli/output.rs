@@ -13,6 +13,11 @@ pub(super) fn one_line(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
+/// Writes a line to standard error. When that cannot be written there is nobody left to tell.
+pub(super) fn complain(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
 /// Writes to standard output. A reader that went away is no failure.
 pub(super) fn print(text: &str) -> Result<(), RunError> {
     match io::stdout().lock().write_all(text.as_bytes()) {

@@ -181,10 +181,11 @@ struct LineWriter<'a>(Option<&'a MultiProgress>);
 
 impl Write for LineWriter<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self.0 {
-            Some(bars) => bars.suspend(|| io::stderr().write_all(line))?,
-            None => io::stderr().write_all(line)?,
-        }
+        // A log that cannot be written, as on a full disk, is no reason to stop the work.
+        let _ = match self.0 {
+            Some(bars) => bars.suspend(|| io::stderr().write_all(line)),
+            None => io::stderr().write_all(line),
+        };
         Ok(line.len())
     }
 

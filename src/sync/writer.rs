@@ -202,16 +202,19 @@ impl SliceWriter {
         Ok(kept.flatten().unwrap_or_default())
     }
 
-    /// Ends a slice whose billing period was never seen: without rows there is nothing to write.
+    /// Ends a slice whose billing period was never seen. There is nothing to publish then; rejected rows, however many
+    /// are allowed, would be lost from the report without a slice, so they are a failure.
     pub(crate) fn refuse_all(mut self) -> Result<(), RunError> {
         self.write_rejected()?;
         let rejected = self.decoder.rejected_rows();
         let kept_at = self.keep_rejected()?;
-        if self.options.max_rejected.allows(rejected, rejected) {
-            Ok(())
-        } else {
-            Err(too_many_rejected(&rejected.to_string(), &kept_at))
+        if rejected == 0 {
+            return Ok(());
         }
+        let message =
+            format!("rows were rejected: {rejected}, all there are; they stand with their reasons in {kept_at}");
+        Err(RunError::new(ErrorKind::Data, message)
+            .with_hint("nothing was published: without a readable date a row has no billing period"))
     }
 
     /// Ends the slice: a file that is ready to be published.

@@ -161,3 +161,29 @@ fn what_is_not_there_ends_with_2() {
     }
     assert!(place.everything().is_empty());
 }
+
+#[test]
+fn rows_that_all_lack_a_date_are_told_however_many_may_be_rejected() {
+    let place = Place::new();
+    let file = place.write("rows.ndjson", b"{\"date\":\"zz\"}\n");
+    let ended = Program::convert(&file, &place.dest()).with(["--max-rejected", "100%"]).ends_with(5);
+    ended.says(&["rows were rejected: 1", "_billing_lake/rejected/", "readable date"]);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let place = Place::new();
+    let file = place.write("rows.ndjson", ndjson(1..4).as_bytes());
+    let convert = |enrollment: &str| {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        std::process::Command::new(env!("CARGO_BIN_EXE_billing-lake"))
+            .args(["convert", &file, "--dest", &place.dest(), "--enrollment", enrollment])
+            .stdout(std::process::Stdio::null())
+            .stderr(full)
+            .status()
+            .unwrap()
+            .code()
+    };
+    assert_eq!(convert("100"), Some(0));
+    assert_eq!(convert("100"), Some(2), "the period is there already");
+}

@@ -10,7 +10,7 @@ use crate::contract::{Dataset, Enrollment};
 use crate::lake::{Compression, Destination};
 use crate::simulator::{DataKind, EtagForm, Month, PageEtags};
 use crate::source::DEFAULT_ENDPOINT;
-use crate::sync::{MaxRejected, Periods};
+use crate::sync::{LEAST_MEMORY, MAX_PAGES, MaxRejected, Periods};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -110,12 +110,13 @@ pub struct WriteArgs {
     #[arg(long, env = "BILLING_LAKE_COMPRESSION", default_value = "snappy", value_name = "CODEC")]
     pub compression: Compression,
     /// Memory that the process may hold; fewer slices run at once when it is short.
-    #[arg(long, env = "BILLING_LAKE_MEMORY", default_value = "256MiB", value_name = "BYTES", value_parser = bytes)]
+    #[arg(long, env = "BILLING_LAKE_MEMORY", default_value = "256MiB", value_name = "BYTES", value_parser = memory)]
     pub memory: u64,
     /// Rejected rows that a slice may have: a number, or a percentage such as 0.5%.
     #[arg(long, env = "BILLING_LAKE_MAX_REJECTED", value_name = "N|P%")]
     pub max_rejected: Option<MaxRejected>,
-    /// Reject rows with text that is not valid Unicode, instead of replacing it by U+FFFD.
+    /// Reject rows with text that is not valid Unicode, instead of replacing it by U+FFFD, and fail slices that look
+    /// wrong, instead of warning about them.
     #[arg(long, env = "BILLING_LAKE_STRICT", value_parser = BoolishValueParser::new())]
     pub strict: bool,
 }
@@ -138,6 +139,9 @@ pub struct ApiArgs {
     /// All waits of a slice together, such as 15min or 90s.
     #[arg(long, env = "BILLING_LAKE_MAX_WAIT", default_value = "15min", value_name = "TIME", value_parser = duration)]
     pub max_wait: std::time::Duration,
+    /// Requests that may begin within a minute, all slices together. Default: as fast as the API answers.
+    #[arg(long, env = "BILLING_LAKE_REQUESTS_PER_MINUTE", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests_per_minute: Option<u32>,
 }
 
 /// How usage details are fetched.
@@ -180,11 +184,14 @@ pub struct SyncArgs {
     #[arg(long, env = "BILLING_LAKE_VIA", default_value = "auto", value_name = "WAY")]
     pub via: Via,
     /// Ask without a condition and publish again, also over a file of a newer version.
-    #[arg(long)]
+    #[arg(long, env = "BILLING_LAKE_FORCE", value_parser = BoolishValueParser::new())]
     pub force: bool,
     /// Slices being downloaded at once.
     #[arg(long, env = "BILLING_LAKE_CONCURRENCY", default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
+    /// Pages that a slice may have: a chain of pages that goes on and on ends there.
+    #[arg(long, env = "BILLING_LAKE_MAX_PAGES", default_value_t = MAX_PAGES, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_pages: u64,
     /// The exit code of a run that found nothing to publish.
     #[arg(long, env = "BILLING_LAKE_EXIT_CODE_UNCHANGED", default_value_t = 0, value_name = "N")]
     pub exit_code_unchanged: u8,
@@ -229,7 +236,7 @@ pub struct ConvertArgs {
     #[arg(long, default_value = "usage_details", value_name = "NAME")]
     pub dataset: Dataset,
     /// Replace billing periods that are in the lake already.
-    #[arg(long)]
+    #[arg(long, env = "BILLING_LAKE_FORCE", value_parser = BoolishValueParser::new())]
     pub force: bool,
     #[command(flatten)]
     pub write: WriteArgs,
@@ -318,6 +325,15 @@ fn datasets(text: &str) -> Result<Datasets, String> {
     }
     let read = |name: &str| name.trim().parse().map_err(|error: crate::contract::IdentityError| error.to_string());
     text.split(',').map(read).collect::<Result<_, _>>().map(Datasets)
+}
+
+/// Reads a size that a run can be held to.
+fn memory(text: &str) -> Result<u64, String> {
+    let memory = bytes(text)?;
+    if memory >= LEAST_MEMORY {
+        return Ok(memory);
+    }
+    Err(format!("a run needs at least {} MiB: write 256MiB or more for the usual speed", LEAST_MEMORY >> 20))
 }
 
 /// Reads 268435456, 256MiB, 2GiB, 500MB.

@@ -7,11 +7,10 @@ use super::args::{DemoArgs, Format};
 use super::terminal::Terminal;
 use super::{output, query};
 use crate::contract::Dataset;
-use crate::decode::InvalidText;
-use crate::lake::{Destination, Lake, WriteOptions};
+use crate::lake::{Destination, Lake};
 use crate::simulator::{Month, Options, Simulator};
-use crate::source::{ApiKey, Client, ClientOptions, RetryPolicy};
-use crate::sync::{self, ErrorKind, MaxRejected, Periods, Recheck, RunError, RunOutcome, RunReport, SyncOptions};
+use crate::source::{ApiKey, Client, ClientOptions};
+use crate::sync::{self, ErrorKind, Interrupt, Recheck, RunError, RunOutcome, RunReport, SyncOptions};
 
 const ENROLLMENT: &str = "100";
 const KEY: &str = "demo-key";
@@ -20,7 +19,7 @@ const MONTHS: u32 = 3;
 const MARK: &str = "_billing_lake/demo";
 
 /// Shows the tool at work, and checks that it did what it says.
-pub(super) async fn demo(args: DemoArgs, terminal: &Terminal) -> Result<u8, RunError> {
+pub(super) async fn demo(args: DemoArgs, terminal: &Terminal, interrupt: &Interrupt) -> Result<u8, RunError> {
     if !matches!(args.format, Format::Text | Format::Json) {
         return Err(RunError::new(ErrorKind::Usage, "demo prints text or json"));
     }
@@ -39,7 +38,7 @@ pub(super) async fn demo(args: DemoArgs, terminal: &Terminal) -> Result<u8, RunE
     let destination: Destination = args.dest.to_string_lossy().parse()?;
     let lake = Lake::open(&destination)?;
     mark(&args.dest)?;
-    let demo = Demo { lake, client: Arc::new(client), terminal, format: args.format };
+    let demo = Demo { lake, client: Arc::new(client), terminal, interrupt, format: args.format };
 
     demo.say(&format!(
         "A simulator of the API runs at {}: one enrollment, {MONTHS} billing periods.",
@@ -74,6 +73,7 @@ struct Demo<'a> {
     lake: Lake,
     client: Arc<Client>,
     terminal: &'a Terminal,
+    interrupt: &'a Interrupt,
     format: Format,
 }
 
@@ -84,19 +84,9 @@ impl Demo<'_> {
     }
 
     async fn sync(&self, outcome: RunOutcome, published: usize) -> Result<RunReport, RunError> {
-        let options = SyncOptions {
-            enrollments: vec![(ENROLLMENT.parse().map_err(|error| internal(&error))?, ApiKey::from_text(KEY)?)],
-            datasets: vec![Dataset::UsageDetails],
-            periods: Periods::All,
-            recheck: Recheck::All,
-            force: false,
-            max_rejected: MaxRejected::None,
-            invalid_text: InvalidText::Replace,
-            write: WriteOptions::default(),
-            memory: 256 << 20,
-            concurrency: 2,
-            retry: RetryPolicy::default(),
-        };
+        let enrollments = vec![(ENROLLMENT.parse().map_err(|error| internal(&error))?, ApiKey::from_text(KEY)?)];
+        let options =
+            SyncOptions { recheck: Recheck::All, interrupt: self.interrupt.clone(), ..SyncOptions::new(enrollments) };
         let report = sync::sync(&self.lake, Arc::clone(&self.client), options, self.terminal.progress()).await;
         self.terminal.end();
         if self.format == Format::Text {

@@ -10,18 +10,24 @@ mod terminal;
 mod work;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use args::{Cli, Command, Format};
 use terminal::Terminal;
 
-use crate::sync::{ErrorKind, RunError, RunReport};
+use crate::sync::{ErrorKind, Interrupt, RunError, RunReport};
 
 /// Exit code of a run that SIGINT ended.
 const INTERRUPTED: u8 = 130;
 /// Exit code of a run that SIGTERM ended.
 const TERMINATED: u8 = 143;
+/// How long a run that was interrupted may take to draw up its report.
+const TIME_TO_END: Duration = Duration::from_millis(3_500);
+/// How long the process waits for its threads.
+const LAST_ACTS: Duration = Duration::from_millis(500);
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -39,23 +45,32 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&RunError::new(ErrorKind::Internal, format!("no runtime: {error}"))),
     };
-    let serves = matches!(cli.command, Command::Simulate(_));
-    let code = runtime.block_on(async {
-        tokio::select! {
-            code = dispatch(cli.command, &terminal) => code,
-            code = interruption() => {
-                terminal.end();
-                if !serves {
-                    output::complain("interrupted: what was published stays, nothing half-written is visible; run again to go on");
-                }
-                code
-            }
-        }
-    });
+    let code = runtime.block_on(until_interrupted(cli.command, &terminal));
     terminal.end();
     // A thread that still writes sees its queue closed; what it staged is dropped.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(3));
+    runtime.shutdown_timeout(LAST_ACTS);
     ExitCode::from(code)
+}
+
+/// Does what the command says. At the first SIGINT or SIGTERM it is told to end; it has a few seconds to drop what it
+/// staged and to draw up its report. A second signal ends it at once: nothing half-written is visible even then.
+async fn until_interrupted(command: Command, terminal: &Terminal) -> u8 {
+    let interrupt = Interrupt::default();
+    let mut signals = Signals::start();
+    let mut work = std::pin::pin!(dispatch(command, terminal, &interrupt));
+    let code = tokio::select! {
+        code = &mut work => return code,
+        code = signals.next() => code,
+    };
+    interrupt.pull();
+    tokio::select! {
+        _ = &mut work => {}
+        _ = tokio::time::sleep(TIME_TO_END) => {
+            output::complain("interrupted: not all of it ended in time; nothing half-written is visible, and the next run cleans up");
+        }
+        _ = signals.next() => output::complain("interrupted twice: the next run cleans up"),
+    }
+    code
 }
 
 /// Reads the command line. A variable of the environment that is empty counts as not set, and so does one that an
@@ -79,36 +94,45 @@ fn parse(words: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
     command.try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches))
 }
 
-async fn dispatch(command: Command, terminal: &Terminal) -> u8 {
+async fn dispatch(command: Command, terminal: &Terminal, interrupt: &Interrupt) -> u8 {
     let done = match command {
-        Command::Demo(args) => demo::demo(args, terminal).await,
-        Command::Sync(args) => work::sync(args, terminal).await,
-        Command::Plan(args) => work::plan(args, terminal).await,
-        Command::Convert(args) => work::convert(args, terminal).await,
-        Command::Periods(args) => query::periods(args, terminal).await,
+        Command::Demo(args) => demo::demo(args, terminal, interrupt).await,
+        Command::Sync(args) => work::sync(args, terminal, interrupt).await,
+        Command::Plan(args) => work::plan(args, terminal, interrupt).await,
+        Command::Convert(args) => work::convert(args, terminal, interrupt).await,
+        Command::Periods(args) => query::periods(args, terminal, interrupt).await,
         Command::Status(args) => query::status(&args),
         Command::Schema(args) => schema::schema(&args),
-        Command::Simulate(args) => simulate::simulate(args).await,
+        Command::Simulate(args) => simulate::simulate(args, interrupt).await,
     };
     match done {
         Ok(code) => code,
         Err(error) => {
+            terminal.end();
             tell(&error);
             error.kind.exit_code()
         }
     }
 }
 
-/// Waits for SIGINT or SIGTERM.
-async fn interruption() -> u8 {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => INTERRUPTED,
-        _ = terminate.recv() => TERMINATED,
+/// SIGINT and SIGTERM, from the beginning on.
+struct Signals(Option<(Signal, Signal)>);
+
+impl Signals {
+    fn start() -> Self {
+        Signals(signal(SignalKind::interrupt()).and_then(|int| Ok((int, signal(SignalKind::terminate())?))).ok())
+    }
+
+    /// Waits for the next one, and gives the exit code that belongs to it.
+    async fn next(&mut self) -> u8 {
+        match &mut self.0 {
+            Some((interrupt, terminate)) => tokio::select! {
+                _ = interrupt.recv() => INTERRUPTED,
+                _ = terminate.recv() => TERMINATED,
+            },
+            // Without handlers the signals end the process by themselves.
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -132,7 +156,8 @@ fn tell(error: &RunError) {
 fn conclude(report: &RunReport, format: Format, code_when_unchanged: u8) -> Result<u8, RunError> {
     output::report(report, format)?;
     for slice in &report.slices {
-        if let Some(error) = &slice.error {
+        // That a slice was interrupted is told once, for the run.
+        if let Some(error) = slice.error.as_ref().filter(|error| error.kind != ErrorKind::Interrupted) {
             tell(&RunError { message: format!("{}: {}", slice.name(), error.message), ..error.clone() });
         }
     }

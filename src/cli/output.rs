@@ -64,14 +64,33 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
+/// A line about what somebody should look at.
+pub(super) fn warning(name: &str, words: &str) -> String {
+    format!("warning: {}: {}\n", one_line(name), one_line(words))
+}
+
 /// Prints a run's report.
 pub(super) fn report(report: &RunReport, format: Format) -> Result<(), RunError> {
     match format {
         Format::Json => json(report),
-        Format::Ndjson => ndjson(&report.slices),
+        Format::Ndjson => {
+            ndjson(&report.slices)?;
+            // A failure outside of any slice has a line of its own, else it would be lost.
+            ndjson(report.error.as_ref().map(|error| OfRun { run_id: &report.run_id, outcome: report.outcome, error }))
+        }
         Format::Markdown => Err(no_markdown()),
+        // What went wrong is told on standard error.
+        Format::Text if report.slices.is_empty() && report.error.is_some() => Ok(()),
         Format::Text => print(&report_text(report)),
     }
+}
+
+/// The last line of a report a slice a line, when the run failed outside of any slice.
+#[derive(Serialize)]
+struct OfRun<'a> {
+    run_id: &'a str,
+    outcome: RunOutcome,
+    error: &'a RunError,
 }
 
 /// There is Markdown of the schema only.
@@ -86,8 +105,8 @@ fn report_text(report: &RunReport) -> String {
         text += &table(&["dataset", "enrollment", "period", "outcome", " rows", " cost", " file", "why"], &rows);
     }
     for slice in &report.slices {
-        for warning in &slice.warnings {
-            text += &format!("warning: {}: {}\n", one_line(&slice.name()), one_line(warning));
+        for words in &slice.warnings {
+            text += &warning(&slice.name(), words);
         }
         if !slice.unknown_fields.is_empty() {
             let names: Vec<_> = slice.unknown_fields.keys().map(String::as_str).collect();

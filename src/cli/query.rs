@@ -8,7 +8,7 @@ use super::terminal::Terminal;
 use super::{output, work};
 use crate::contract::Dataset;
 use crate::lake::{Lake, LakeFile, LastRun};
-use crate::sync::{self, ErrorKind, RunError};
+use crate::sync::{self, ErrorKind, Interrupt, RunError};
 
 #[derive(Serialize)]
 struct PeriodLine {
@@ -20,11 +20,11 @@ struct PeriodLine {
 }
 
 /// `billing-lake periods`
-pub(super) async fn periods(args: PeriodsArgs, terminal: &Terminal) -> Result<u8, RunError> {
+pub(super) async fn periods(args: PeriodsArgs, terminal: &Terminal, interrupt: &Interrupt) -> Result<u8, RunError> {
     let client = work::client(&args.api)?;
-    let key = work::api_key(&args.api)?;
-    let retry = work::retry(&args.api);
-    let periods = sync::list_periods(client, &args.enrollment, key, retry, terminal.progress()).await?;
+    let options = work::of_api(&args.api, &[args.enrollment], interrupt)?;
+    let periods = sync::list_periods(client, &options, terminal.progress()).await?;
+    terminal.end();
     let lines = periods.iter().map(|entry| PeriodLine {
         billing_period: entry.period.to_string(),
         usage_details: entry.has_usage,
@@ -63,6 +63,7 @@ struct StatusLine {
     checked_at: Option<String>,
     etag: Option<String>,
     source: Option<String>,
+    warnings: Vec<String>,
     problem: Option<String>,
 }
 
@@ -82,8 +83,17 @@ impl StatusLine {
             checked_at: last_run.checked_at(&file.slice).map(str::to_owned),
             etag: state.and_then(|state| state.etag.as_deref()).map(|etag| String::from_utf8_lossy(etag).into_owned()),
             source: state.map(|state| state.source.clone()),
+            warnings: state.map(|state| state.warnings.clone()).unwrap_or_default(),
             problem: file.state.as_ref().err().map(|unreadable| unreadable.to_string()),
         }
+    }
+
+    /// What somebody should look at, a line each.
+    fn warnings(&self) -> String {
+        let period = self.billing_period.as_deref().unwrap_or_default();
+        let name = format!("{} {} {period}", self.dataset, self.enrollment);
+        let lines = self.warnings.iter().map(|warning| output::warning(name.trim_end(), warning));
+        lines.collect()
     }
 
     fn cells(self) -> Vec<String> {
@@ -134,7 +144,8 @@ fn holdings(lake: &Lake) -> Result<Vec<StatusLine>, RunError> {
 fn table(lines: Vec<StatusLine>) -> String {
     let headings =
         ["dataset", "enrollment", "period", " rows", " cost", " size", "fetched (UTC)", "checked (UTC)", "ETag"];
-    output::table(&headings, &lines.into_iter().map(StatusLine::cells).collect::<Vec<_>>())
+    let warnings: String = lines.iter().map(StatusLine::warnings).collect();
+    output::table(&headings, &lines.into_iter().map(StatusLine::cells).collect::<Vec<_>>()) + &warnings
 }
 
 /// What a lake holds, as a table.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::args::SimulateArgs;
 use super::output;
 use crate::simulator::{Options, Simulator, write_pages};
-use crate::sync::{ErrorKind, RunError};
+use crate::sync::{ErrorKind, Interrupt, RunError};
 
 /// Serves until it is interrupted, or writes the pages into a folder.
-pub(super) async fn simulate(args: SimulateArgs) -> Result<u8, RunError> {
+pub(super) async fn simulate(args: SimulateArgs, interrupt: &Interrupt) -> Result<u8, RunError> {
     let folder = args.write_pages.clone();
     let options = options(args);
     if let Some(folder) = folder {
@@ -32,7 +32,8 @@ pub(super) async fn simulate(args: SimulateArgs) -> Result<u8, RunError> {
         "endpoint={0}\nexport BILLING_LAKE_ENDPOINT={0} BILLING_LAKE_API_KEY={key} BILLING_LAKE_ENROLLMENT={enrollments}\n",
         simulator.endpoint()
     ))?;
-    std::future::pending::<()>().await;
+    interrupt.pulled().await;
+    simulator.stop().await;
     Ok(0)
 }
 

@@ -1,17 +1,18 @@
 //! What people see while a run goes on: bars on a terminal, log lines elsewhere.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanCount, HumanDuration, MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::output::one_line;
 use crate::contract::Slice;
-use crate::sync::{Progress, SliceOutcome, SliceReport};
+use crate::sync::{Progress, SliceOutcome, SliceReport, SoFar, Wait};
 
 /// Standard error, with or without bars.
 #[derive(Clone)]
@@ -66,13 +67,28 @@ impl Progress for LogLines {
         tracing::info!("{slices} slices to ask for");
     }
 
-    fn waiting(&self, what: &str, wait: Duration, why: &str) {
-        tracing::warn!("waiting {:.1} s before asking again for {what}: {}", wait.as_secs_f64(), one_line(why));
+    fn waiting(&self, wait: &Wait<'_>) {
+        tracing::warn!("{}", wait_in_words(wait));
     }
 
     fn ended(&self, _slice: &Slice, report: &SliceReport) {
         tracing::info!("{}", end_of(report));
     }
+}
+
+fn wait_in_words(wait: &Wait<'_>) -> String {
+    let why = one_line(wait.why);
+    let time = seconds(wait.time);
+    match wait.asked {
+        true => format!("waiting {time}: the API asked for it ({why})"),
+        false => format!("waiting {time} before asking again for {}: {why}", wait.path),
+    }
+}
+
+/// Tenths below ten seconds, whole ones above.
+fn seconds(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 10.0 { format!("{seconds:.1} s") } else { format!("{seconds:.0} s") }
 }
 
 fn end_of(report: &SliceReport) -> String {
@@ -92,12 +108,63 @@ fn end_of(report: &SliceReport) -> String {
     }
 }
 
+/// Waits that are told in a line of their own, not only on the slice's line.
+const LONG_WAIT: Duration = Duration::from_secs(5);
+
 /// A bar for the run and a line for each slice at work.
 #[derive(Default)]
 struct Bars {
     multi: MultiProgress,
     run: Mutex<Option<ProgressBar>>,
-    slices: Mutex<HashMap<Slice, ProgressBar>>,
+    slices: Mutex<HashMap<Slice, SliceBar>>,
+}
+
+/// The line of a slice.
+struct SliceBar {
+    bar: ProgressBar,
+    state: Arc<Mutex<SliceState>>,
+}
+
+/// What the line of a slice says, worked out anew at each tick.
+struct SliceState {
+    begun: Instant,
+    so_far: Option<SoFar>,
+    /// Until when it waits, and whether the API asked for that.
+    waiting: Option<(Instant, bool)>,
+}
+
+impl SliceState {
+    fn in_words(&self, now: Instant) -> String {
+        let mut words = match &self.so_far {
+            None => "asking".to_owned(),
+            Some(so_far) => {
+                let seconds = now.duration_since(self.begun).as_secs_f64().max(0.001);
+                format!(
+                    "{} pages  {} rows  {}  {}/s",
+                    HumanCount(so_far.pages),
+                    HumanCount(so_far.rows),
+                    HumanBytes(so_far.bytes),
+                    HumanBytes((so_far.bytes as f64 / seconds) as u64)
+                )
+            }
+        };
+        match self.so_far.map_or(0, |so_far| so_far.retries) {
+            0 => {}
+            1 => words += "  1 retry",
+            retries => words += &format!("  {} retries", HumanCount(retries)),
+        }
+        if let Some((until, asked)) = self.waiting.filter(|(until, _)| *until > now) {
+            let left = seconds(until - now);
+            words +=
+                &if asked { format!("  waiting {left}: the API asked for it") } else { format!("  waiting {left}") };
+        }
+        words
+    }
+}
+
+/// A panic while a lock was held has been reported already; what the locks guard is whole between any two statements.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Bars {
@@ -106,58 +173,59 @@ impl Bars {
     }
 }
 
+impl SliceBar {
+    fn new(slice: &Slice, multi: &MultiProgress) -> Self {
+        let state = Arc::new(Mutex::new(SliceState { begun: Instant::now(), so_far: None, waiting: None }));
+        let shown = Arc::clone(&state);
+        let words = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            // A line that cannot be written is drawn again at the next tick.
+            let _ = out.write_str(&locked(&shown).in_words(Instant::now()));
+        };
+        let bar = multi.insert(0, ProgressBar::new_spinner());
+        bar.set_style(Bars::style("{spinner:.cyan} {prefix}  {words}").with_key("words", words));
+        bar.set_prefix(slice.to_string());
+        bar.enable_steady_tick(Duration::from_millis(120));
+        SliceBar { bar, state }
+    }
+}
+
 impl Progress for Bars {
     fn planned(&self, slices: usize) {
         let bar = self.multi.add(ProgressBar::new(slices as u64));
         bar.set_style(Bars::style("{bar:30.cyan/dim} {pos}/{len} slices  {elapsed}"));
         bar.enable_steady_tick(Duration::from_millis(200));
-        if let Ok(mut run) = self.run.lock() {
-            *run = Some(bar);
-        }
+        *locked(&self.run) = Some(bar);
     }
 
     fn started(&self, slice: &Slice) {
-        let bar = self.multi.insert(0, ProgressBar::new_spinner());
-        bar.set_style(Bars::style("{spinner:.cyan} {prefix}  {msg}"));
-        bar.set_prefix(slice.to_string());
-        bar.enable_steady_tick(Duration::from_millis(120));
-        if let Ok(mut slices) = self.slices.lock() {
-            slices.insert(slice.clone(), bar);
+        locked(&self.slices).insert(slice.clone(), SliceBar::new(slice, &self.multi));
+    }
+
+    fn page(&self, slice: &Slice, so_far: &SoFar) {
+        if let Some(line) = locked(&self.slices).get(slice) {
+            locked(&line.state).so_far = Some(*so_far);
         }
     }
 
-    fn page(&self, slice: &Slice, pages: u64, rows: u64, bytes: u64) {
-        let Ok(slices) = self.slices.lock() else { return };
-        if let Some(bar) = slices.get(slice) {
-            let seconds = bar.elapsed().as_secs_f64().max(0.001);
-            bar.set_message(format!(
-                "{} pages  {} rows  {}  {}/s",
-                HumanCount(pages),
-                HumanCount(rows),
-                HumanBytes(bytes),
-                HumanBytes((bytes as f64 / seconds) as u64)
-            ));
+    fn waiting(&self, wait: &Wait<'_>) {
+        let slices = locked(&self.slices);
+        let line = wait.slice.and_then(|slice| slices.get(slice));
+        if let Some(line) = line {
+            locked(&line.state).waiting = Instant::now().checked_add(wait.time).map(|until| (until, wait.asked));
         }
-    }
-
-    fn waiting(&self, what: &str, wait: Duration, why: &str) {
-        let wait =
-            if wait.as_secs() == 0 { format!("{:.1} s", wait.as_secs_f64()) } else { HumanDuration(wait).to_string() };
-        let _ = self.multi.println(format!("waiting {wait} before asking again for {what}: {}", one_line(why)));
+        if line.is_none() || wait.time >= LONG_WAIT {
+            let _ = self.multi.println(wait_in_words(wait));
+        }
     }
 
     fn ended(&self, slice: &Slice, report: &SliceReport) {
-        if let Ok(mut slices) = self.slices.lock()
-            && let Some(bar) = slices.remove(slice)
-        {
-            bar.finish_and_clear();
+        if let Some(line) = locked(&self.slices).remove(slice) {
+            line.bar.finish_and_clear();
         }
         if report.outcome == SliceOutcome::Published {
             let _ = self.multi.println(end_of(report));
         }
-        if let Ok(run) = self.run.lock()
-            && let Some(bar) = run.as_ref()
-        {
+        if let Some(bar) = locked(&self.run).as_ref() {
             bar.inc(1);
             if bar.length() == Some(bar.position()) {
                 bar.finish_and_clear();

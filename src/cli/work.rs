@@ -2,61 +2,76 @@
 
 use std::sync::Arc;
 
-use super::args::{ApiArgs, ConvertArgs, Format, RecheckWord, SyncArgs, WriteArgs};
+use super::args::{ApiArgs, ConvertArgs, Format, RecheckWord, SyncArgs};
 use super::conclude;
 use super::terminal::Terminal;
-use crate::contract::Dataset;
-use crate::decode::InvalidText;
+use crate::contract::{Dataset, Enrollment};
 use crate::lake::{Lake, WriteOptions};
 use crate::source::{ApiKey, Client, ClientOptions, Inputs, RetryPolicy};
-use crate::sync::{self, ConvertOptions, ErrorKind, Periods, Recheck, RunError, SyncOptions};
+use crate::sync::{
+    self, ConvertOptions, ErrorKind, Interrupt, Periods, Recheck, RunError, RunReport, SyncOptions, SystemClock,
+};
 
 /// `billing-lake sync`
-pub(super) async fn sync(args: SyncArgs, terminal: &Terminal) -> Result<u8, RunError> {
+pub(super) async fn sync(args: SyncArgs, terminal: &Terminal, interrupt: &Interrupt) -> Result<u8, RunError> {
     refuse_markdown(args.lake.format)?;
-    let client = client(&args.api)?;
-    let options = options(&args)?;
-    let lake = Lake::open(&args.lake.dest)?;
-    let report = sync::sync(&lake, client, options, terminal.progress()).await;
+    let prepared = || Ok((client(&args.api)?, options(&args, interrupt)?, Lake::open(&args.lake.dest)?));
+    let report = match prepared() {
+        Ok((client, options, lake)) => sync::sync(&lake, client, options, terminal.progress()).await,
+        Err(error) => RunReport::of_failure(error),
+    };
     terminal.end();
     conclude(&report, args.lake.format, args.exit_code_unchanged)
 }
 
 /// `billing-lake plan`
-pub(super) async fn plan(args: SyncArgs, terminal: &Terminal) -> Result<u8, RunError> {
+pub(super) async fn plan(args: SyncArgs, terminal: &Terminal, interrupt: &Interrupt) -> Result<u8, RunError> {
     refuse_markdown(args.lake.format)?;
-    let client = client(&args.api)?;
-    let options = options(&args)?;
-    let lake = Lake::open_existing(&args.lake.dest)?;
-    let report = sync::plan(lake.as_ref(), client, options, terminal.progress()).await;
+    let prepared = || Ok((client(&args.api)?, options(&args, interrupt)?, Lake::open_existing(&args.lake.dest)?));
+    let report = match prepared() {
+        Ok((client, options, lake)) => sync::plan(lake.as_ref(), client, options, terminal.progress()).await,
+        Err(error) => RunReport::of_failure(error),
+    };
     terminal.end();
     conclude(&report, args.lake.format, 0)
 }
 
 /// `billing-lake convert`
-pub(super) async fn convert(args: ConvertArgs, terminal: &Terminal) -> Result<u8, RunError> {
+pub(super) async fn convert(args: ConvertArgs, terminal: &Terminal, interrupt: &Interrupt) -> Result<u8, RunError> {
     refuse_markdown(args.lake.format)?;
+    let format = args.lake.format;
+    let report = match begin_conversion(args, interrupt) {
+        Ok((lake, inputs, options)) => {
+            let progress = terminal.progress();
+            let converted =
+                tokio::task::spawn_blocking(move || sync::convert(&lake, inputs, &options, &*progress)).await;
+            converted.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))?
+        }
+        Err(error) => RunReport::of_failure(error),
+    };
+    terminal.end();
+    conclude(&report, format, 0)
+}
+
+fn begin_conversion(args: ConvertArgs, interrupt: &Interrupt) -> Result<(Lake, Vec<Inputs>, ConvertOptions), RunError> {
     if args.dataset != Dataset::UsageDetails {
         return Err(RunError::new(ErrorKind::Usage, "convert takes usage_details: its rows have a date")
             .with_hint("billing_periods come with sync --datasets all"));
     }
     refuse_twins(&args.inputs)?;
     let inputs = args.inputs.iter().map(|input| Inputs::open(input)).collect::<Result<Vec<_>, _>>()?;
-    let lake = Lake::open(&args.lake.dest)?;
     let options = ConvertOptions {
         enrollment: args.enrollment,
         dataset: args.dataset,
         force: args.force,
         max_rejected: args.write.max_rejected.unwrap_or_default(),
-        invalid_text: invalid_text(&args.write),
+        strict: args.write.strict,
         write: WriteOptions { compression: args.write.compression },
         memory: args.write.memory,
+        clock: Arc::new(SystemClock::default()),
+        interrupt: interrupt.clone(),
     };
-    let progress = terminal.progress();
-    let converted = tokio::task::spawn_blocking(move || sync::convert(&lake, inputs, &options, &*progress)).await;
-    let report = converted.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))?;
-    terminal.end();
-    conclude(&report, args.lake.format, 0)
+    Ok((Lake::open(&args.lake.dest)?, inputs, options))
 }
 
 /// The same input twice would double its rows.
@@ -76,10 +91,6 @@ fn refuse_markdown(format: Format) -> Result<(), RunError> {
     if format == Format::Markdown { Err(super::output::no_markdown()) } else { Ok(()) }
 }
 
-fn invalid_text(args: &WriteArgs) -> InvalidText {
-    if args.strict { InvalidText::Reject } else { InvalidText::Replace }
-}
-
 /// The client that the options ask for.
 pub(super) fn client(args: &ApiArgs) -> Result<Arc<Client>, RunError> {
     let options = ClientOptions {
@@ -92,7 +103,7 @@ pub(super) fn client(args: &ApiArgs) -> Result<Arc<Client>, RunError> {
 }
 
 /// The key from its file or the environment.
-pub(super) fn api_key(args: &ApiArgs) -> Result<ApiKey, RunError> {
+fn api_key(args: &ApiArgs) -> Result<ApiKey, RunError> {
     match (&args.api_key_file, std::env::var("BILLING_LAKE_API_KEY")) {
         (Some(file), _) => Ok(ApiKey::from_file(file)?),
         (None, Ok(key)) => Ok(ApiKey::from_text(&key)?),
@@ -103,24 +114,32 @@ pub(super) fn api_key(args: &ApiArgs) -> Result<ApiKey, RunError> {
     }
 }
 
-/// The retries that the options ask for.
-pub(super) fn retry(args: &ApiArgs) -> RetryPolicy {
-    RetryPolicy { max_wait: args.max_wait, ..RetryPolicy::default() }
-}
-
-fn options(args: &SyncArgs) -> Result<SyncOptions, RunError> {
-    let key = api_key(&args.api)?;
-    for warning in args.enrollment.iter().flat_map(|enrollment| key.warnings(enrollment, chrono::Utc::now())) {
+/// What the options of the API say about a run of these enrollments.
+pub(super) fn of_api(
+    args: &ApiArgs,
+    enrollments: &[Enrollment],
+    interrupt: &Interrupt,
+) -> Result<SyncOptions, RunError> {
+    let key = api_key(args)?;
+    for warning in enrollments.iter().flat_map(|enrollment| key.warnings(enrollment, chrono::Utc::now())) {
         tracing::warn!("{warning}");
     }
-    let mut enrollments: Vec<(crate::contract::Enrollment, ApiKey)> = Vec::new();
-    for enrollment in &args.enrollment {
-        if !enrollments.iter().any(|(known, _)| known == enrollment) {
-            enrollments.push((enrollment.clone(), key.clone()));
+    let mut with_keys: Vec<(Enrollment, ApiKey)> = Vec::new();
+    for enrollment in enrollments {
+        if !with_keys.iter().any(|(known, _)| known == enrollment) {
+            with_keys.push((enrollment.clone(), key.clone()));
         }
     }
     Ok(SyncOptions {
-        enrollments,
+        retry: RetryPolicy { max_wait: args.max_wait, ..RetryPolicy::default() },
+        requests_per_minute: args.requests_per_minute,
+        interrupt: interrupt.clone(),
+        ..SyncOptions::new(with_keys)
+    })
+}
+
+fn options(args: &SyncArgs, interrupt: &Interrupt) -> Result<SyncOptions, RunError> {
+    Ok(SyncOptions {
         datasets: args.datasets.0.clone(),
         periods: match (&args.periods, args.last) {
             (Some(periods), _) => periods.clone(),
@@ -133,10 +152,11 @@ fn options(args: &SyncArgs) -> Result<SyncOptions, RunError> {
         },
         force: args.force,
         max_rejected: args.write.max_rejected.unwrap_or_default(),
-        invalid_text: invalid_text(&args.write),
+        strict: args.write.strict,
         write: WriteOptions { compression: args.write.compression },
         memory: args.write.memory,
         concurrency: usize::from(args.concurrency),
-        retry: retry(&args.api),
+        max_pages: args.max_pages,
+        ..of_api(&args.api, &args.enrollment, interrupt)?
     })
 }

@@ -48,6 +48,8 @@ pub struct FileState {
     pub rounding_residue: BTreeMap<String, String>,
     /// Pages that were read.
     pub pages: u64,
+    /// What somebody should look at, in words.
+    pub warnings: Vec<String>,
     /// Fingerprint of the contract. Set by the writer.
     pub contract: String,
     /// `sha256:` and the hash, in hexadecimal, of all bytes before the footer's metadata. Set by the writer.
@@ -109,6 +111,9 @@ impl FileState {
             ("tool_version", self.tool_version.clone()),
         ];
         pairs.extend(self.etag.as_deref().map(|etag| ("etag", etag_to_text(etag))));
+        if !self.warnings.is_empty() {
+            pairs.push(("warnings", serde_json::json!(self.warnings).to_string()));
+        }
         pairs.extend(self.answer.clone().map(|answer| ("answer", answer)));
         pairs.into_iter().map(|(key, value)| KeyValue::new(format!("{PREFIX}{key}"), value)).collect()
     }
@@ -132,8 +137,13 @@ impl FileState {
             return Err(Unreadable::Newer { format });
         }
         let etag = find("etag").map(|text| etag_from_text(text).ok_or_else(|| damaged("etag"))).transpose()?;
+        let warnings = match find("warnings") {
+            Some(text) => serde_json::from_str(text).map_err(|_| damaged("warnings"))?,
+            None => Vec::new(),
+        };
         Ok(FileState {
             etag,
+            warnings,
             answer: find("answer").map(str::to_owned),
             request: text("request")?,
             fetched_at: text("fetched_at")?,
@@ -234,6 +244,7 @@ mod tests {
             control_totals: [("cost".to_owned(), "-1.5".to_owned())].into(),
             rounding_residue: [("cost".to_owned(), "0.0000000000000000004".to_owned())].into(),
             pages: 2,
+            warnings: vec!["no rows for 2024-11-05".to_owned()],
             contract: "0123456789abcdef".to_owned(),
             digest: "sha256:00".to_owned(),
             tool_version: "0.1.0".to_owned(),

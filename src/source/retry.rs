@@ -39,7 +39,12 @@ impl Default for RetryPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Ask again after this wait.
-    Wait(Duration),
+    Wait {
+        /// How long.
+        time: Duration,
+        /// Whether the service asked for it.
+        asked: bool,
+    },
     /// Do not ask again; see [`SourceError::given_up`].
     Stop(Stop),
 }
@@ -83,7 +88,7 @@ impl RetryPolicy {
         } else if wait > left {
             Decision::Stop(Stop::Wait { asked: wait, left })
         } else {
-            Decision::Wait(wait)
+            Decision::Wait { time: wait, asked: !asked.is_zero() && wait == asked }
         }
     }
 
@@ -155,8 +160,11 @@ mod tests {
         let policy = RetryPolicy::default();
         let longest: Vec<_> = (1..=7).map(|n| policy.next(n, &refused(503, None), Duration::ZERO, 1.0)).collect();
         let bounds = [500, 1000, 2000, 4000, 8000, 16_000, 30_000];
-        assert_eq!(longest, bounds.map(|ms| Decision::Wait(Duration::from_millis(ms))));
-        assert_eq!(policy.next(3, &refused(503, None), Duration::ZERO, 0.25), Decision::Wait(SECOND / 2));
+        assert_eq!(longest, bounds.map(|ms| Decision::Wait { time: Duration::from_millis(ms), asked: false }));
+        assert_eq!(
+            policy.next(3, &refused(503, None), Duration::ZERO, 0.25),
+            Decision::Wait { time: SECOND / 2, asked: false }
+        );
     }
 
     #[test]
@@ -186,10 +194,19 @@ mod tests {
     fn a_wait_that_the_service_asks_for_holds() {
         let policy = RetryPolicy::default();
         let next = |error: &SourceError, waited| policy.next(1, error, waited, 0.5);
-        assert_eq!(next(&refused(503, Some(SECOND * 7)), Duration::ZERO), Decision::Wait(SECOND * 7));
-        assert_eq!(next(&refused(503, Some(Duration::ZERO)), Duration::ZERO), Decision::Wait(SECOND / 4));
-        assert_eq!(next(&refused(429, None), Duration::ZERO), Decision::Wait(SECOND * 120));
-        assert_eq!(next(&refused(429, Some(Duration::ZERO)), Duration::ZERO), Decision::Wait(SECOND / 4));
+        assert_eq!(
+            next(&refused(503, Some(SECOND * 7)), Duration::ZERO),
+            Decision::Wait { time: SECOND * 7, asked: true }
+        );
+        assert_eq!(
+            next(&refused(503, Some(Duration::ZERO)), Duration::ZERO),
+            Decision::Wait { time: SECOND / 4, asked: false }
+        );
+        assert_eq!(next(&refused(429, None), Duration::ZERO), Decision::Wait { time: SECOND * 120, asked: true });
+        assert_eq!(
+            next(&refused(429, Some(Duration::ZERO)), Duration::ZERO),
+            Decision::Wait { time: SECOND / 4, asked: false }
+        );
     }
 
     #[test]

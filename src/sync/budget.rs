@@ -4,6 +4,8 @@
 const BASE: u64 = 64 << 20;
 /// The least that a slice works with.
 const LEAST_SHARE: u64 = 24 << 20;
+/// The least memory that a run can be held to, in bytes.
+pub const LEAST_MEMORY: u64 = 64 << 20;
 /// Records larger than this would not make a better file.
 const LARGEST_GROUP: u64 = 512 << 20;
 

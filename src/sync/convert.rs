@@ -3,17 +3,21 @@
 //! The first period that turns up is decoded as it comes; rows of others wait on disk and are decoded one period after
 //! the other. Nothing is published before all input was read.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::budget::shares;
+use super::clock::Clock;
+use super::interrupt::{Interrupt, interrupted};
 use super::progress::Progress;
+use super::report::Begun;
 use super::run::conclude;
+use super::sanity::Expected;
 use super::spill::Spill;
-use super::writer::{MaxRejected, Origin, PageError, SliceWriter, WriterOptions, internal};
-use super::{ErrorKind, RunError, RunReport, SliceOutcome, SliceReport, new_run_id, now};
+use super::writer::{MaxRejected, Origin, PageError, SliceWriter, WriterOptions, internal, invalid_text};
+use super::{ErrorKind, RunError, RunReport, SliceOutcome, SliceReport};
 use crate::contract::{BillingPeriod, Dataset, Enrollment, Slice};
-use crate::decode::{Form, InvalidText, Options, RowScope};
+use crate::decode::{Form, Options, RowScope};
 use crate::lake::{Lake, LastRun, Run, StagedFile, WriteOptions};
 use crate::source::{Input, Inputs};
 
@@ -27,43 +31,52 @@ pub struct ConvertOptions {
     pub force: bool,
     /// Rejected rows that a period may have.
     pub max_rejected: MaxRejected,
-    /// What becomes of text that is no valid Unicode.
-    pub invalid_text: InvalidText,
+    /// Text that is no valid Unicode rejects its row, instead of being replaced, and what only looks wrong fails its
+    /// period, instead of being warned about.
+    pub strict: bool,
     /// How files are written.
     pub write: WriteOptions,
     /// Bytes that the process may hold.
     pub memory: u64,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Ends the run early once it is pulled.
+    pub interrupt: Interrupt,
 }
+
+/// Bytes of a file after which its rows are committed in parts: nothing is ever rolled back here, and the sooner rows
+/// are taken, the sooner too many rejected ones are noticed.
+const PART_BYTES: usize = 1 << 20;
 
 /// Fills the lake from files. Whatever goes wrong stands in the report.
 pub fn convert(lake: &Lake, inputs: Vec<Inputs>, options: &ConvertOptions, progress: &dyn Progress) -> RunReport {
-    let (run_id, started_at) = (new_run_id(), now());
-    let run = match lake.begin_run(&run_id) {
+    let begun = Begun::at(&*options.clock);
+    let run = match lake.begin_run(&begun.run_id) {
         Ok(run) => Arc::new(run),
-        Err(error) => return RunReport::new(run_id, started_at, Some(error.into()), Vec::new()),
+        Err(error) => return begun.report(&*options.clock, Some(error.into()), Vec::new()),
     };
     let converted = in_place(lake, options).and_then(|in_place| {
         Conversion { run: &run, options, in_place, progress, bytes: 0, names: Vec::new() }.all(inputs)
     });
     let (slices, error) = match converted {
-        Ok(slices) => (slices, None),
+        Ok(slices) => (slices, options.interrupt.is_pulled().then(interrupted)),
         Err(error) => (Vec::new(), Some(error)),
     };
-    let report = RunReport::new(run_id, started_at, error, slices);
+    let report = begun.report(&*options.clock, error, slices);
     conclude(lake, run, &LastRun::default(), report)
 }
 
-/// The enrollment's billing periods that are in the lake already.
-fn in_place(lake: &Lake, options: &ConvertOptions) -> Result<BTreeSet<BillingPeriod>, RunError> {
-    let slices = lake.files(options.dataset)?.into_iter().map(|file| file.slice);
-    Ok(slices.filter(|slice| slice.enrollment == options.enrollment).filter_map(|slice| slice.period).collect())
+/// The enrollment's billing periods that are in the lake already, with the rows that their files say they hold.
+fn in_place(lake: &Lake, options: &ConvertOptions) -> Result<BTreeMap<BillingPeriod, Option<u64>>, RunError> {
+    let files = lake.files(options.dataset)?.into_iter().filter(|file| file.slice.enrollment == options.enrollment);
+    Ok(files.filter_map(|file| Some((file.slice.period?, file.state.ok().map(|state| state.rows)))).collect())
 }
 
 struct Conversion<'a> {
     run: &'a Arc<Run>,
     options: &'a ConvertOptions,
     /// Billing periods that are in the lake already.
-    in_place: BTreeSet<BillingPeriod>,
+    in_place: BTreeMap<BillingPeriod, Option<u64>>,
     progress: &'a dyn Progress,
     /// Bytes of the files read so far.
     bytes: u64,
@@ -91,6 +104,7 @@ impl Conversion<'_> {
             writer.begin_page(None, false);
             let mut bytes = 0;
             spill.read(period, |rows| {
+                self.options.interrupt.check()?;
                 bytes += rows.len() as u64;
                 writer.feed(rows).map_err(|error| internal(&error))
             })?;
@@ -119,15 +133,16 @@ impl Conversion<'_> {
         let shares = shares(self.options.memory, 1);
         let mut decode = Options::new(RowScope::DatedIn(period));
         decode.form = form;
-        decode.invalid_text = self.options.invalid_text;
+        decode.invalid_text = invalid_text(self.options.strict);
         decode.group_bytes = shares.group_bytes;
-        decode.page_bytes = shares.page_bytes;
+        decode.page_bytes = shares.page_bytes.min(PART_BYTES);
         let options = WriterOptions {
             dataset: self.options.dataset,
             enrollment: self.options.enrollment.clone(),
             decode,
             write: self.options.write.clone(),
             max_rejected: self.options.max_rejected,
+            strict: self.options.strict,
         };
         SliceWriter::new(Arc::clone(self.run), options)
     }
@@ -142,6 +157,7 @@ impl Conversion<'_> {
         };
         first.begin_page(None, false);
         while let Some(text) = input.chunk()? {
+            self.options.interrupt.check()?;
             first.feed(text).map_err(wrong)?;
             self.bytes += text.len() as u64;
             self.keep_strays(first, spill)?;
@@ -165,7 +181,7 @@ impl Conversion<'_> {
     }
 
     fn refuse_existing(&self, period: BillingPeriod) -> Result<(), RunError> {
-        if self.options.force || !self.in_place.contains(&period) {
+        if self.options.force || !self.in_place.contains_key(&period) {
             return Ok(());
         }
         let message =
@@ -191,11 +207,19 @@ impl Conversion<'_> {
             [name] => name.clone(),
             names => format!("{} files, the first {}", names.len(), names.first().map_or("", String::as_str)),
         };
-        let staged = writer.finish(Origin { source, ..Origin::default() }, &mut report);
+        let now = self.options.clock.now();
+        let origin = Origin { etag: None, answer: None, request: String::new(), source, fetched_at: now };
+        let expected = Expected {
+            period: Some(period),
+            rows_in_place: self.in_place.get(&period).copied().flatten(),
+            today: now.date_naive().to_epoch_days(),
+        };
+        let staged = writer.finish(origin, &expected, &mut report);
         (slice, staged, report)
     }
 
     fn publish(&self, file: StagedFile, report: &mut SliceReport) -> Result<(), RunError> {
+        self.options.interrupt.check()?;
         report.api_version = Some(file.state().api_version.clone());
         let published = self.run.publish(file)?;
         report.file = Some(published.location);

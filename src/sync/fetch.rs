@@ -1,19 +1,19 @@
 //! One slice from the API into a staged file: pages, retries, and the check that all pages belong to one state.
 
 use std::collections::HashSet;
-use std::sync::Arc;
-use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::ask::{Asker, Effort};
 use super::pipeline::{Committed, Pipeline};
-use super::progress::Progress;
+use super::progress::SoFar;
+use super::sanity::Expected;
 use super::writer::{Origin, PageError, SliceWriter};
 use super::{ErrorKind, RunError, SliceReport};
 use crate::contract::Slice;
 use crate::decode::DecodeError;
 use crate::lake::StagedFile;
-use crate::source::{Answer, ApiKey, Body, Client, Decision, Request, RetryPolicy, SourceError, random_fraction};
+use crate::source::{Answer, Body, Request, SourceError};
 
 /// Reads of a slice until its pages belong to one state: the first and two more.
 const READS: u32 = 3;
@@ -21,34 +21,10 @@ const READS: u32 = 3;
 /// Pages without a row that may follow each other: a chain of them leads nowhere.
 const EMPTY_PAGES: u32 = 1_000;
 
-/// Asks the API on behalf of one enrollment.
-#[derive(Clone)]
-pub(crate) struct Fetcher {
-    pub(crate) client: Arc<Client>,
-    pub(crate) key: Arc<ApiKey>,
-    pub(crate) policy: RetryPolicy,
-    pub(crate) progress: Arc<dyn Progress>,
-}
-
-/// What a slice's requests have cost so far.
-#[derive(Debug, Default)]
-pub(crate) struct Effort {
-    pub(crate) attempts: u64,
-    pub(crate) waited: Duration,
-    pub(crate) bytes: u64,
-}
-
-impl Effort {
-    pub(crate) fn note(&self, report: &mut SliceReport) {
-        report.attempts = self.attempts;
-        report.waited_seconds = self.waited.as_secs_f64();
-        report.bytes_received = self.bytes;
-    }
-}
-
 /// Why one reading of a slice's pages came to nothing.
 enum ReadError {
-    /// The data changed while it was read, or a page that was committed in parts broke: read again from page 1.
+    /// The data changed while it was read, a later page is no longer served, or a page that was committed in parts
+    /// broke: read again from page 1.
     Again(String),
     /// The slice has failed.
     Failed(RunError),
@@ -66,51 +42,15 @@ impl From<SourceError> for ReadError {
     }
 }
 
-impl Fetcher {
-    /// Asks until there is an answer or the policy says stop.
-    pub(crate) async fn ask(
-        &self,
-        request: &Request,
-        condition: Option<&[u8]>,
-        effort: &mut Effort,
-    ) -> Result<Answer, SourceError> {
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
-            effort.attempts += 1;
-            match self.client.get(request, &self.key, condition).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => self.pause(request, attempt, error, effort).await?,
-            }
-        }
-    }
-
-    /// Waits before the next attempt, or says that there is none.
-    pub(crate) async fn pause(
-        &self,
-        request: &Request,
-        attempt: u32,
-        error: SourceError,
-        effort: &mut Effort,
-    ) -> Result<(), SourceError> {
-        match self.policy.next(attempt, &error, effort.waited, random_fraction()) {
-            Decision::Wait(wait) => {
-                self.progress.waiting(request.path(), wait, &error.to_string());
-                tokio::time::sleep(wait).await;
-                effort.waited += wait;
-                Ok(())
-            }
-            Decision::Stop(stop) => Err(error.given_up(stop, chrono::Utc::now())),
-        }
-    }
-
+impl Asker {
     /// Reads a slice's pages into a staged file. `first` is the answer to the first page, if it is there already.
-    pub(crate) async fn fetch(
+    pub(super) async fn fetch(
         &self,
         slice: &Slice,
         request: &Request,
         mut first: Option<Body>,
         make: impl Fn() -> SliceWriter,
+        expected: Expected,
         effort: &mut Effort,
         report: &mut SliceReport,
     ) -> Result<StagedFile, RunError> {
@@ -118,15 +58,22 @@ impl Fetcher {
         loop {
             reads += 1;
             let pipeline = Pipeline::start(make());
-            let why = match self.read(&pipeline, slice, request, first.take(), effort).await {
+            let read = self.interrupt.or(self.read(&pipeline, slice, request, first.take(), effort)).await;
+            let why = match read.unwrap_or_else(|interrupted| Err(interrupted.into())) {
                 Ok((etag, tear_check)) => {
                     report.tear_check = tear_check;
-                    let source = self.client.endpoint().to_owned();
-                    let origin = Origin { etag, answer: None, request: request.text().to_owned(), source };
-                    let finished = pipeline.finish(origin, Box::new(report.clone())).await?;
-                    *report = *finished.report;
+                    let origin = Origin {
+                        etag,
+                        answer: None,
+                        request: request.text().to_owned(),
+                        source: self.client.endpoint().to_owned(),
+                        fetched_at: self.clock.now(),
+                    };
+                    let finished = pipeline.finish(origin, expected, report.clone()).await?;
+                    *report = finished.report;
                     return finished.staged;
                 }
+                // What is staged is gone when this returns.
                 Err(ReadError::Failed(error)) => {
                     pipeline.abandon().await;
                     return Err(error);
@@ -140,7 +87,7 @@ impl Fetcher {
                     .with_hint("the service is renewing its data: run again later; the file in place stays"));
             }
             // The service is at work on its data: a moment later it may be done.
-            self.pause(request, reads, SourceError::broken(request, why), effort).await?;
+            self.interrupt.or(self.pause(request, reads, SourceError::broken(request, why), effort)).await??;
         }
     }
 
@@ -153,13 +100,14 @@ impl Fetcher {
         first: Option<Body>,
         effort: &mut Effort,
     ) -> Result<(Option<Vec<u8>>, Option<&'static str>), ReadError> {
-        let (mut page, etag) = self.page(pipeline, first_request, first, true, effort).await?;
-        let first_hash = page.hash;
         let mut pages = 1;
-        let mut seen = HashSet::new();
+        let (mut page, etag) = self.page(pipeline, first_request, pages, first, effort).await?;
+        let first_hash = page.hash;
+        let mut seen = HashSet::from([short_hash(first_request.url())]);
         let mut empty = 0;
         loop {
-            self.progress.page(slice, pages, page.rows, effort.bytes);
+            let so_far = SoFar { pages, rows: page.rows, bytes: effort.bytes, retries: effort.retries };
+            self.progress.page(slice, &so_far);
             empty = if page.page.rows + page.page.rejected_rows == 0 { empty + 1 } else { 0 };
             if empty == EMPTY_PAGES {
                 let problem = format!("{EMPTY_PAGES} pages without a row follow each other");
@@ -167,12 +115,18 @@ impl Fetcher {
             }
             let Some(link) = page.page.next_link.take() else { break };
             let request = self.client.next_request(first_request, &link, &self.key)?;
-            if request.url() == first_request.url() || !seen.insert(link) {
+            if pages == self.max_pages {
+                let problem = format!("GET {}: more than {pages} pages follow each other", first_request.path());
+                return Err(RunError::new(ErrorKind::Data, problem)
+                    .with_hint("a chain of pages without end? If the period is that large, allow more with --max-pages")
+                    .into());
+            }
+            if !seen.insert(short_hash(request.url())) {
                 let problem = format!("the link to page {} leads back to a page that was read already", pages + 1);
                 return Err(SourceError::content(first_request, problem).into());
             }
-            page = self.page(pipeline, &request, None, false, effort).await?.0;
             pages += 1;
+            page = self.page(pipeline, &request, pages, None, effort).await?.0;
         }
         // One page is one answer, which cannot be torn.
         if pages > 1 && !self.is_whole(first_request, etag.as_deref(), first_hash, effort).await? {
@@ -182,13 +136,13 @@ impl Fetcher {
         Ok((etag, tear_check))
     }
 
-    /// Reads one page into the pipeline, as often as it takes.
+    /// Reads the page of that number into the pipeline, as often as it takes.
     async fn page(
         &self,
         pipeline: &Pipeline,
         request: &Request,
+        number: u64,
         mut answer: Option<Body>,
-        with_hash: bool,
         effort: &mut Effort,
     ) -> Result<(Committed, Option<Vec<u8>>), ReadError> {
         let mut attempt = 0;
@@ -197,8 +151,12 @@ impl Fetcher {
             attempt += 1;
             let body = match answer.take() {
                 Some(body) => body,
-                None => match self.once(request, effort).await {
+                None => match self.body(request, effort).await {
                     Ok(body) => body,
+                    Err(error) if number > 1 && is_gone(&error) => {
+                        // A link lives no longer than the data that it leads through.
+                        return Err(ReadError::Again(format!("page {number} is no longer served")));
+                    }
                     Err(error) => {
                         self.pause(request, attempt, error, effort).await?;
                         continue;
@@ -206,7 +164,7 @@ impl Fetcher {
                 },
             };
             let etag = body.etag.clone();
-            let error = match stream(pipeline, body, with_hash, effort).await {
+            let error = match stream(pipeline, body, number == 1, effort).await {
                 Ok(committed) => return Ok((committed, etag)),
                 Err(PageError::Slice(error)) => return Err(error.into()),
                 Err(PageError::Source(error)) => error,
@@ -238,9 +196,8 @@ impl Fetcher {
     }
 
     /// One attempt at a body.
-    async fn once(&self, request: &Request, effort: &mut Effort) -> Result<Body, SourceError> {
-        effort.attempts += 1;
-        match self.client.get(request, &self.key, None).await? {
+    async fn body(&self, request: &Request, effort: &mut Effort) -> Result<Body, SourceError> {
+        match self.once(request, None, effort).await? {
             Answer::Body(body) => Ok(body),
             Answer::NotModified => {
                 Err(SourceError::broken(request, "it answered 304 to a request without a condition"))
@@ -270,6 +227,18 @@ impl Fetcher {
             self.pause(request, attempt, error, effort).await?;
         }
     }
+}
+
+/// Whether the service does not know the page any more.
+fn is_gone(error: &SourceError) -> bool {
+    matches!(error.status(), Some(400 | 404 | 410))
+}
+
+/// Enough of a URL's hash to tell it from those of a million other pages.
+fn short_hash(url: &str) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.copy_from_slice(&Sha256::digest(url)[..16]);
+    short
 }
 
 /// Streams a body into the pipeline and ends the page.

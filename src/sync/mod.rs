@@ -3,9 +3,13 @@
 //! [`sync`] asks the API what changed and replaces just that; [`plan`] says what it would do; [`convert`] fills the
 //! same lake from files. All draw up a [`RunReport`].
 
+mod ask;
 mod budget;
+mod clock;
 mod convert;
 mod fetch;
+mod gate;
+mod interrupt;
 mod options;
 mod pipeline;
 mod plan;
@@ -13,31 +17,21 @@ mod prepare;
 mod progress;
 mod report;
 mod run;
+mod sanity;
 mod spill;
 mod writer;
 
+pub use budget::LEAST_MEMORY;
+pub use clock::{Clock, Sleep, SystemClock};
 pub use convert::{ConvertOptions, convert};
-pub use options::SyncOptions;
+pub use interrupt::Interrupt;
+pub use options::{MAX_PAGES, MEMORY, SyncOptions};
 pub use plan::{Periods, Recheck};
 pub use prepare::list_periods;
-pub use progress::{Progress, Silent};
+pub use progress::{Progress, Silent, SoFar, Wait};
 pub use report::{ErrorKind, RunError, RunOutcome, RunReport, RunTotals, SliceOutcome, SliceReport};
 pub use run::{plan, sync};
 pub use writer::MaxRejected;
-
-use chrono::{SecondsFormat, Utc};
-
-/// Now, as RFC 3339 in UTC with milliseconds.
-pub(crate) fn now() -> String {
-    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-/// An id for a run that begins now: sorts by time, differs between two at the same moment.
-fn new_run_id() -> String {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let random = RandomState::new().build_hasher().finish() as u32;
-    format!("{}-{random:08x}", Utc::now().format("%Y%m%dT%H%M%SZ"))
-}
 
 impl From<crate::source::SourceError> for RunError {
     fn from(error: crate::source::SourceError) -> Self {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::sanity::Expected;
 use super::writer::{Origin, PageError, SliceWriter};
 use super::{ErrorKind, RunError, SliceReport};
 use crate::decode::PageSummary;
@@ -20,7 +21,7 @@ enum Order {
     Feed(Bytes),
     Commit(oneshot::Sender<Result<Committed, PageError>>),
     Rollback(oneshot::Sender<Result<(), PageError>>),
-    Finish(Origin, Box<SliceReport>, oneshot::Sender<Finished>),
+    Finish(Box<(Origin, Expected, SliceReport)>, oneshot::Sender<Finished>),
 }
 
 /// A page whose rows were taken.
@@ -35,7 +36,7 @@ pub(crate) struct Committed {
 /// The end of a slice; the report comes back in any case.
 pub(crate) struct Finished {
     pub(crate) staged: Result<StagedFile, RunError>,
-    pub(crate) report: Box<SliceReport>,
+    pub(crate) report: SliceReport,
 }
 
 /// Feeds a [`SliceWriter`] on a thread of its own.
@@ -74,9 +75,14 @@ impl Pipeline {
     }
 
     /// Ends the slice.
-    pub(crate) async fn finish(self, origin: Origin, report: Box<SliceReport>) -> Result<Finished, RunError> {
+    pub(crate) async fn finish(
+        self,
+        origin: Origin,
+        expected: Expected,
+        report: SliceReport,
+    ) -> Result<Finished, RunError> {
         let (answer, finished) = oneshot::channel();
-        let sent = self.orders.send(Order::Finish(origin, report, answer)).await;
+        let sent = self.orders.send(Order::Finish(Box::new((origin, expected, report)), answer)).await;
         let finished = finished.await;
         match (self.thread.await, sent, finished) {
             (Ok(()), Ok(()), Ok(finished)) => Ok(finished),
@@ -126,8 +132,9 @@ fn work(mut writer: SliceWriter, mut queue: mpsc::Receiver<Order>) {
                 broken = None;
                 let _ = answer.send(writer.rollback());
             }
-            Order::Finish(origin, mut report, answer) => {
-                let staged = writer.finish(origin, &mut report);
+            Order::Finish(last, answer) => {
+                let (origin, expected, mut report) = *last;
+                let staged = writer.finish(origin, &expected, &mut report);
                 let _ = answer.send(Finished { staged, report });
                 return;
             }

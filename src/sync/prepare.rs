@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::fetch::{Effort, Fetcher};
+use super::ask::{Asker, Effort};
+use super::gate::Gate;
 use super::plan::{Action, Situation, day_of, decide};
 use super::progress::Progress;
 use super::{ErrorKind, Periods, RunError, SliceOutcome, SliceReport, SyncOptions};
 use crate::contract::{BillingPeriod, Contract, Dataset, Enrollment, Slice};
 use crate::lake::{Lake, LakeError, LakeFile, LastRun};
-use crate::source::{
-    Answer, ApiKey, Client, PeriodEntry, Request, RetryPolicy, SourceError, parse_billing_periods, read_small,
-};
+use crate::source::{Answer, ApiKey, Client, PeriodEntry, Request, SourceError, parse_billing_periods, read_small};
 
 /// Bytes of a billing periods answer.
 const MAX_PERIODS_BYTES: u64 = 16 << 20;
@@ -33,34 +32,68 @@ pub(super) struct Planned {
     pub(super) request: Request,
     pub(super) action: Action,
     pub(super) report: SliceReport,
-    pub(super) fetcher: Fetcher,
+    pub(super) asker: Asker,
+    /// Rows of the file in place, if there is one that says it.
+    pub(super) rows_in_place: Option<u64>,
     /// The body, for the one dataset whose answer is there already.
     pub(super) listing: Option<Arc<Listing>>,
 }
 
-/// Asks for an enrollment's billing periods, newest first.
+/// Asks for the billing periods of the first enrollment of the options, newest first.
 ///
 /// # Errors
-/// When the API cannot be reached, refuses the key or does not know the enrollment.
+/// When the API cannot be reached, refuses the key or does not know the enrollment; when the options name none.
 pub async fn list_periods(
     client: Arc<Client>,
-    enrollment: &Enrollment,
-    key: ApiKey,
-    retry: RetryPolicy,
+    options: &SyncOptions,
     progress: Arc<dyn Progress>,
 ) -> Result<Vec<PeriodEntry>, RunError> {
-    let fetcher = Fetcher { client, key: Arc::new(key), policy: retry, progress };
-    Ok(list(&fetcher, enrollment).await?.periods)
+    let askers = Askers::new(client, options, &progress);
+    let Some((enrollment, key)) = options.enrollments.first() else {
+        return Err(RunError::new(ErrorKind::Usage, "no enrollment is named"));
+    };
+    Ok(list(&askers.with(key), enrollment).await?.periods)
 }
 
-async fn list(fetcher: &Fetcher, enrollment: &Enrollment) -> Result<Listing, RunError> {
-    let request = fetcher.client.billing_periods_request(enrollment);
+/// Makes what asks on behalf of each enrollment; all go through one gate.
+struct Askers<'a> {
+    client: Arc<Client>,
+    options: &'a SyncOptions,
+    progress: &'a Arc<dyn Progress>,
+    gate: Arc<Gate>,
+}
+
+impl<'a> Askers<'a> {
+    fn new(client: Arc<Client>, options: &'a SyncOptions, progress: &'a Arc<dyn Progress>) -> Self {
+        Askers { client, options, progress, gate: Arc::new(Gate::new(options.requests_per_minute)) }
+    }
+
+    fn with(&self, key: &ApiKey) -> Asker {
+        Asker {
+            client: Arc::clone(&self.client),
+            key: Arc::new(key.clone()),
+            policy: self.options.retry,
+            max_pages: self.options.max_pages,
+            progress: Arc::clone(self.progress),
+            clock: Arc::clone(&self.options.clock),
+            gate: Arc::clone(&self.gate),
+            interrupt: self.options.interrupt.clone(),
+        }
+    }
+}
+
+async fn list(asker: &Asker, enrollment: &Enrollment) -> Result<Listing, RunError> {
+    asker.interrupt.or(list_to_the_end(asker, enrollment)).await?
+}
+
+async fn list_to_the_end(asker: &Asker, enrollment: &Enrollment) -> Result<Listing, RunError> {
+    let request = asker.client.billing_periods_request(enrollment);
     let mut effort = Effort::default();
     let mut attempt = 0;
     let mut wrong_before = None;
     loop {
         attempt += 1;
-        let error = match fetcher.ask(&request, None, &mut effort).await? {
+        let error = match asker.ask(&request, None, &mut effort).await? {
             Answer::NotModified => SourceError::broken(&request, "it answered 304 without a condition"),
             Answer::Body(body) => {
                 let etag = body.etag.clone();
@@ -68,7 +101,7 @@ async fn list(fetcher: &Fetcher, enrollment: &Enrollment) -> Result<Listing, Run
                     Ok(body) => match parse_billing_periods(&request, &body) {
                         Ok(periods) => {
                             effort.bytes += body.len() as u64;
-                            let source = fetcher.client.endpoint().to_owned();
+                            let source = asker.client.endpoint().to_owned();
                             return Ok(Listing { body, etag, request, periods, source, effort });
                         }
                         // As with pages: only a service that repeats what is wrong is believed.
@@ -82,11 +115,11 @@ async fn list(fetcher: &Fetcher, enrollment: &Enrollment) -> Result<Listing, Run
                 }
             }
         };
-        fetcher.pause(&request, attempt, error, &mut effort).await?;
+        asker.pause(&request, attempt, error, &mut effort).await?;
     }
 }
 
-/// Lists, looks and decides: all slices of the run in their order, and the first failure of a listing.
+/// Lists, looks and decides: all slices of the run in their order, and what failed before there were any.
 pub(super) async fn prepare(
     lake: Option<&Lake>,
     client: Arc<Client>,
@@ -97,28 +130,17 @@ pub(super) async fn prepare(
         Ok(seen) => seen.unwrap_or_default(),
         Err(error) => return (Vec::new(), Some(error.into())),
     };
+    let askers = Askers::new(client, options, progress);
     let mut planned = Vec::new();
-    let mut failures = Vec::new();
     for (enrollment, key) in &options.enrollments {
-        let fetcher = Fetcher {
-            client: Arc::clone(&client),
-            key: Arc::new(key.clone()),
-            policy: options.retry,
-            progress: Arc::clone(progress),
-        };
-        let planner = Planner { options, in_place: &in_place, last_run: &last_run, fetcher: &fetcher };
-        match list(&fetcher, enrollment).await {
+        let asker = askers.with(key);
+        let planner = Planner { options, in_place: &in_place, last_run: &last_run, asker: &asker };
+        match list(&asker, enrollment).await {
             Ok(listing) => planned.extend(planner.plan(enrollment, &Arc::new(listing))),
-            Err(error) => failures.push((enrollment, fetcher.clone(), error)),
+            Err(error) if options.enrollments.len() == 1 => return (planned, Some(error)),
+            // Other enrollments go on: then each dataset of this one is a slice that failed.
+            Err(error) => planned.extend(planner.unlisted(enrollment, &error)),
         }
-    }
-    if failures.len() == options.enrollments.len() {
-        return (planned, failures.into_iter().next().map(|(_, _, error)| error));
-    }
-    // Other enrollments go on: then each dataset of this one is a slice that failed.
-    for (enrollment, fetcher, error) in failures {
-        let planner = Planner { options, in_place: &in_place, last_run: &last_run, fetcher: &fetcher };
-        planned.extend(planner.unlisted(enrollment, &error));
     }
     (planned, None)
 }
@@ -137,7 +159,7 @@ struct Planner<'a> {
     options: &'a SyncOptions,
     in_place: &'a BTreeMap<Slice, LakeFile>,
     last_run: &'a LastRun,
-    fetcher: &'a Fetcher,
+    asker: &'a Asker,
 }
 
 impl Planner<'_> {
@@ -157,7 +179,7 @@ impl Planner<'_> {
                     let has_usage =
                         |period| listing.periods.iter().any(|entry| entry.period == period && entry.has_usage);
                     for period in chosen {
-                        let request = self.fetcher.client.usage_request(enrollment, period);
+                        let request = self.asker.client.usage_request(enrollment, period);
                         planned.push(match has_usage(period) {
                             true => self.decided(slice(Some(period)), request),
                             false => self.without_data(slice(Some(period)), request, "the API has no usage for it"),
@@ -165,7 +187,7 @@ impl Planner<'_> {
                     }
                     let unlisted = missing.into_iter().chain(self.no_longer_listed(enrollment, &listed));
                     planned.extend(unlisted.map(|period| {
-                        let request = self.fetcher.client.usage_request(enrollment, period);
+                        let request = self.asker.client.usage_request(enrollment, period);
                         self.without_data(slice(Some(period)), request, "the API does not list this billing period")
                     }));
                 }
@@ -179,10 +201,10 @@ impl Planner<'_> {
         let datasets = Dataset::ALL.into_iter().filter(|dataset| self.options.datasets.contains(dataset));
         let failed = datasets.map(|dataset| {
             let slice = Slice { dataset, enrollment: enrollment.clone(), period: None };
-            let request = self.fetcher.client.billing_periods_request(enrollment);
+            let request = self.asker.client.billing_periods_request(enrollment);
             let mut report = SliceReport::new(&slice, SliceOutcome::Failed);
             report.error = Some(error.clone());
-            Planned { slice, request, action: Action::Refuse, report, fetcher: self.fetcher.clone(), listing: None }
+            self.planned(slice, request, Action::Refuse, report)
         });
         failed.collect()
     }
@@ -202,7 +224,7 @@ impl Planner<'_> {
         let situation = Situation {
             recheck: self.options.recheck,
             force: self.options.force,
-            today: chrono::Utc::now().date_naive().to_epoch_days(),
+            today: self.options.clock.now().date_naive().to_epoch_days(),
             contract: &contract,
             request: request.text(),
             checked: self.last_run.checked_at(&slice).and_then(day_of),
@@ -226,7 +248,7 @@ impl Planner<'_> {
             Action::Check(_) | Action::Compare(_) => describe_in_place(&mut report, in_place),
             Action::Fetch | Action::NoData => {}
         }
-        Planned { slice, request, action, report, fetcher: self.fetcher.clone(), listing: None }
+        self.planned(slice, request, action, report)
     }
 
     fn without_data(&self, slice: Slice, request: Request, why: &str) -> Planned {
@@ -237,7 +259,13 @@ impl Planner<'_> {
             report.warnings.push(format!("{why}; the file in place stays"));
         }
         describe_in_place(&mut report, in_place);
-        Planned { slice, request, action: Action::NoData, report, fetcher: self.fetcher.clone(), listing: None }
+        self.planned(slice, request, Action::NoData, report)
+    }
+
+    fn planned(&self, slice: Slice, request: Request, action: Action, report: SliceReport) -> Planned {
+        let state = self.in_place.get(&slice).and_then(|file| file.state.as_ref().ok());
+        let rows_in_place = state.map(|state| state.rows);
+        Planned { slice, request, action, report, asker: self.asker.clone(), rows_in_place, listing: None }
     }
 }
 
@@ -253,6 +281,7 @@ fn describe_in_place(report: &mut SliceReport, file: Option<&LakeFile>) {
         report.etag = state.etag.as_deref().map(etag_text);
         report.control_totals = state.control_totals.clone();
         report.rounding_residue = state.rounding_residue.clone();
+        report.warnings.extend(state.warnings.iter().cloned());
     }
 }
 

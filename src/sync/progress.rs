@@ -11,12 +11,40 @@ pub trait Progress: Send + Sync {
     fn planned(&self, _slices: usize) {}
     /// A slice's rows begin to arrive.
     fn started(&self, _slice: &Slice) {}
-    /// A page of a slice was taken: pages, rows and bytes received so far.
-    fn page(&self, _slice: &Slice, _pages: u64, _rows: u64, _bytes: u64) {}
-    /// A request will be tried again after a wait.
-    fn waiting(&self, _what: &str, _wait: Duration, _why: &str) {}
+    /// A page of a slice was taken.
+    fn page(&self, _slice: &Slice, _so_far: &SoFar) {}
+    /// A request will go out again after a wait.
+    fn waiting(&self, _wait: &Wait<'_>) {}
     /// A slice is done.
     fn ended(&self, _slice: &Slice, _report: &SliceReport) {}
+}
+
+/// What of a slice was read so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SoFar {
+    /// Pages taken.
+    pub pages: u64,
+    /// Rows taken.
+    pub rows: u64,
+    /// Bytes of bodies received, also of pages that had to be asked for again.
+    pub bytes: u64,
+    /// Requests that had to be made again.
+    pub retries: u64,
+}
+
+/// A wait that begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait<'a> {
+    /// The slice that waits; none while billing periods are listed.
+    pub slice: Option<&'a Slice>,
+    /// The path of the request.
+    pub path: &'a str,
+    /// How long.
+    pub time: Duration,
+    /// The API asked for it, by a header or by saying that it is asked too often; else it was drawn.
+    pub asked: bool,
+    /// What went wrong, in words.
+    pub why: &'a str,
 }
 
 /// Shows nothing.

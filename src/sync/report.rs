@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::clock::{Clock, SystemClock, stamp};
 use crate::contract::{BillingPeriod, Slice};
 
 /// What kind of failure it was; each has an exit code of its own.
@@ -22,6 +23,8 @@ pub enum ErrorKind {
     Data,
     /// The destination could not be written or read.
     Destination,
+    /// The run was told to end, as by SIGINT or SIGTERM.
+    Interrupted,
 }
 
 impl ErrorKind {
@@ -34,6 +37,7 @@ impl ErrorKind {
             ErrorKind::Unavailable => 4,
             ErrorKind::Data => 5,
             ErrorKind::Destination => 6,
+            ErrorKind::Interrupted => 130,
         }
     }
 }
@@ -244,9 +248,36 @@ pub struct RunReport {
     pub totals: RunTotals,
 }
 
+/// A run that has begun.
+pub(super) struct Begun {
+    pub(super) run_id: String,
+    started_at: String,
+}
+
+impl Begun {
+    /// Begins now, under an id that sorts by time and differs between two runs of the same moment.
+    pub(super) fn at(clock: &dyn Clock) -> Self {
+        use std::hash::{BuildHasher, Hasher, RandomState};
+        let random = RandomState::new().build_hasher().finish() as u32;
+        let now = clock.now();
+        Begun { run_id: format!("{}-{random:08x}", now.format("%Y%m%dT%H%M%SZ")), started_at: stamp(now) }
+    }
+
+    /// Draws up the report of the run, which ends now.
+    pub(super) fn report(self, clock: &dyn Clock, error: Option<RunError>, slices: Vec<SliceReport>) -> RunReport {
+        RunReport::new(self, stamp(clock.now()), error, slices)
+    }
+}
+
 impl RunReport {
-    /// Draws up the report of a run that ends now.
-    pub fn new(run_id: String, started_at: String, error: Option<RunError>, slices: Vec<SliceReport>) -> Self {
+    /// The report of a run that failed before it could begin.
+    pub fn of_failure(error: RunError) -> Self {
+        let clock = SystemClock::default();
+        Begun::at(&clock).report(&clock, Some(error), Vec::new())
+    }
+
+    fn new(begun: Begun, finished_at: String, error: Option<RunError>, slices: Vec<SliceReport>) -> Self {
+        let Begun { run_id, started_at } = begun;
         let mut totals = RunTotals::default();
         for slice in &slices {
             *totals.slices.entry(slice.outcome.as_str()).or_default() += 1;
@@ -267,13 +298,22 @@ impl RunReport {
         } else {
             RunOutcome::Partial
         };
-        RunReport { report_version: 1, run_id, started_at, finished_at: super::now(), outcome, error, slices, totals }
+        RunReport { report_version: 1, run_id, started_at, finished_at, outcome, error, slices, totals }
+    }
+
+    /// The same with a failure outside of any slice.
+    pub(super) fn with_error(self, error: RunError) -> Self {
+        let begun = Begun { run_id: self.run_id, started_at: self.started_at };
+        RunReport::new(begun, self.finished_at, Some(error), self.slices)
     }
 
     /// The exit code of the process: see the table in `docs/command-line.md`.
     pub fn exit_code(&self) -> u8 {
         let errors = || self.slices.iter().filter_map(|slice| slice.error.as_ref()).chain(&self.error);
         let Some(first) = errors().next() else { return 0 };
+        if errors().any(|error| error.kind == ErrorKind::Interrupted) {
+            return ErrorKind::Interrupted.exit_code();
+        }
         let order = [ErrorKind::Key, ErrorKind::Usage, ErrorKind::Destination, ErrorKind::Data, ErrorKind::Internal];
         let worst = order.into_iter().find(|kind| errors().any(|error| error.kind == *kind && !error.retryable));
         match (worst, self.outcome) {
@@ -299,7 +339,8 @@ mod tests {
                 report
             }
         });
-        RunReport::new("r".into(), "t".into(), None, slices.collect())
+        let clock = SystemClock::default();
+        Begun::at(&clock).report(&clock, None, slices.collect())
     }
 
     #[test]
@@ -311,5 +352,6 @@ mod tests {
         assert_eq!(report(&[Some((Unavailable, true)), Some((Data, false)), None]).exit_code(), 5);
         assert_eq!(report(&[Some((Data, false)), Some((Key, false))]).exit_code(), 3);
         assert_eq!(report(&[None, Some((Unavailable, false))]).exit_code(), 4);
+        assert_eq!(report(&[Some((Data, false)), Some((Interrupted, true))]).exit_code(), 130);
     }
 }

@@ -7,20 +7,25 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::ask::Effort;
 use super::budget::{Shares, shares};
-use super::fetch::{Effort, Fetcher};
+use super::clock::stamp;
+use super::interrupt::interrupted;
 use super::plan::Action;
 use super::prepare::{Listing, Planned, etag_text, prepare};
 use super::progress::Progress;
-use super::writer::{Origin, PageError, SliceWriter, WriterOptions};
-use super::{ErrorKind, RunError, RunReport, SliceOutcome, SliceReport, SyncOptions, new_run_id, now};
+use super::report::Begun;
+use super::sanity::Expected;
+use super::writer::{Origin, PageError, SliceWriter, WriterOptions, invalid_text};
+use super::{ErrorKind, RunError, RunReport, SliceOutcome, SliceReport, SyncOptions};
 use crate::contract::Slice;
 use crate::decode::{Form, Options, RowScope};
 use crate::lake::{Lake, LastRun, Run, StagedFile};
-use crate::source::{Answer, Body, Client, Request};
+use crate::source::{Answer, Client};
 
 /// Conditional requests under way at once; they hold no memory of a slice.
 const CHECKS_AT_ONCE: usize = 16;
+
 /// Everything a run shares.
 struct Work {
     run: Arc<Run>,
@@ -32,10 +37,11 @@ struct Work {
 
 /// Brings the lake up to date. Whatever goes wrong stands in the report.
 pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progress: Arc<dyn Progress>) -> RunReport {
-    let (run_id, started_at) = (new_run_id(), now());
-    let run = match lake.begin_run(&run_id) {
+    let clock = Arc::clone(&options.clock);
+    let begun = Begun::at(&*clock);
+    let run = match lake.begin_run(&begun.run_id) {
         Ok(run) => Arc::new(run),
-        Err(error) => return RunReport::new(run_id, started_at, Some(error.into()), Vec::new()),
+        Err(error) => return begun.report(&*clock, Some(error.into()), Vec::new()),
     };
     let (planned, failure) = prepare(Some(lake), client, &options, &progress).await;
     let shares = shares(options.memory, options.concurrency);
@@ -71,7 +77,7 @@ pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
         match done {
             Ok((place, slice, report)) => {
                 if matches!(report.outcome, SliceOutcome::Published | SliceOutcome::Unchanged) {
-                    checked.set_checked_at(&slice, now());
+                    checked.set_checked_at(&slice, stamp(clock.now()));
                 }
                 reports.insert(place, report);
             }
@@ -81,8 +87,11 @@ pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
             }
         }
     }
+    if work.options.interrupt.is_pulled() {
+        failure = Some(interrupted());
+    }
     drop(work);
-    let report = RunReport::new(run_id, started_at, failure, reports.into_values().collect());
+    let report = begun.report(&*clock, failure, reports.into_values().collect());
     let lake = lake.clone();
     let concluded = tokio::task::spawn_blocking(move || conclude(&lake, run, &checked, report)).await;
     concluded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
@@ -104,9 +113,7 @@ pub(super) fn conclude(lake: &Lake, run: Arc<Run>, checked: &LastRun, report: Ru
     };
     // What the slices did stands; that it could not be noted is told all the same.
     match kept.and(ended) {
-        Err(error) if report.error.is_none() => {
-            RunReport::new(report.run_id, report.started_at, Some(error), report.slices)
-        }
+        Err(error) if report.error.is_none() => report.with_error(error),
         _ => report,
     }
 }
@@ -119,21 +126,21 @@ pub async fn plan(
     options: SyncOptions,
     progress: Arc<dyn Progress>,
 ) -> RunReport {
-    let (run_id, started_at) = (new_run_id(), now());
+    let begun = Begun::at(&*options.clock);
     let (planned, failure) = prepare(lake, client, &options, &progress).await;
-    RunReport::new(run_id, started_at, failure, planned.into_iter().map(|planned| planned.report).collect())
+    begun.report(&*options.clock, failure, planned.into_iter().map(|planned| planned.report).collect())
 }
 
 /// Asks for a slice, and publishes it when it changed.
 async fn work_on(work: &Work, planned: Planned) -> SliceReport {
-    let Planned { slice, request, action, mut report, fetcher, listing } = planned;
-    let mut effort = Effort::default();
-    let outcome = match &listing {
-        Some(listing) => publish_listing(work, &slice, listing, &action, &mut report).await,
-        None => check_and_fetch(work, &slice, &request, action, &fetcher, &mut effort, &mut report).await,
+    let mut effort = Effort::of(&planned.slice);
+    let mut report = planned.report.clone();
+    let outcome = match &planned.listing {
+        Some(listing) => publish_listing(work, &planned, listing, &mut report).await,
+        None => check_and_fetch(work, &planned, &mut effort, &mut report).await,
     };
     effort.note(&mut report);
-    if let Some(listing) = &listing {
+    if let Some(listing) = &planned.listing {
         listing.effort.note(&mut report);
     }
     match outcome {
@@ -148,60 +155,58 @@ async fn work_on(work: &Work, planned: Planned) -> SliceReport {
 
 async fn check_and_fetch(
     work: &Work,
-    slice: &Slice,
-    request: &Request,
-    action: Action,
-    fetcher: &Fetcher,
+    planned: &Planned,
     effort: &mut Effort,
     report: &mut SliceReport,
 ) -> Result<SliceOutcome, RunError> {
+    let Planned { slice, request, action, asker, .. } = planned;
     let mut first = None;
     let mut slot = None;
     if let Action::Check(etag) = action {
-        let checking = work.checks.acquire().await;
-        match fetcher.ask(request, Some(&etag), effort).await? {
+        let check = async {
+            let _checking = work.checks.acquire().await;
+            asker.ask(request, Some(etag), effort).await
+        };
+        match asker.interrupt.or(check).await?? {
             Answer::NotModified => return Ok(SliceOutcome::Unchanged),
-            Answer::Body(body) if body.etag.as_ref() == Some(&etag) => return Ok(SliceOutcome::Unchanged),
+            Answer::Body(body) if body.etag.as_ref() == Some(etag) => return Ok(SliceOutcome::Unchanged),
             // The answer is the first page. It cannot be kept waiting for its turn, so then it is asked for again.
             Answer::Body(body) => {
                 slot = Arc::clone(&work.slots).try_acquire_owned().ok();
                 first = slot.is_some().then_some(body);
             }
         }
-        drop(checking);
     }
     if slot.is_none() {
-        slot = Arc::clone(&work.slots).acquire_owned().await.ok();
+        slot = asker.interrupt.or(Arc::clone(&work.slots).acquire_owned()).await?.ok();
     }
     *report = SliceReport {
         why: report.why.take(),
         api_version: report.api_version.take(),
         ..SliceReport::new(slice, SliceOutcome::Planned)
     };
-    fetcher.progress.started(slice);
-    let staged = fetch(work, slice, request, first, fetcher, effort, report).await?;
+    asker.progress.started(slice);
+    let scope = slice.period.map_or(RowScope::OfRow, RowScope::Period);
+    let make = || writer(work, slice, Form::Page, scope);
+    let staged = asker.fetch(slice, request, first, make, expected(work, planned), effort, report).await?;
     publish(work, staged, report).await?;
     drop(slot);
     Ok(SliceOutcome::Published)
 }
 
-async fn fetch(
-    work: &Work,
-    slice: &Slice,
-    request: &Request,
-    first: Option<Body>,
-    fetcher: &Fetcher,
-    effort: &mut Effort,
-    report: &mut SliceReport,
-) -> Result<StagedFile, RunError> {
-    let scope = slice.period.map_or(RowScope::OfRow, RowScope::Period);
-    fetcher.fetch(slice, request, first, || writer(work, slice, Form::Page, scope), effort, report).await
+/// What the slice's rows are compared with.
+fn expected(work: &Work, planned: &Planned) -> Expected {
+    Expected {
+        period: planned.slice.period,
+        rows_in_place: planned.rows_in_place,
+        today: work.options.clock.now().date_naive().to_epoch_days(),
+    }
 }
 
 fn writer(work: &Work, slice: &Slice, form: Form, scope: RowScope) -> SliceWriter {
     let mut decode = Options::new(scope);
     decode.form = form;
-    decode.invalid_text = work.options.invalid_text;
+    decode.invalid_text = invalid_text(work.options.strict);
     decode.group_bytes = work.shares.group_bytes;
     decode.page_bytes = work.shares.page_bytes;
     let options = WriterOptions {
@@ -210,6 +215,7 @@ fn writer(work: &Work, slice: &Slice, form: Form, scope: RowScope) -> SliceWrite
         decode,
         write: work.options.write.clone(),
         max_rejected: work.options.max_rejected,
+        strict: work.options.strict,
     };
     SliceWriter::new(Arc::clone(&work.run), options)
 }
@@ -217,11 +223,12 @@ fn writer(work: &Work, slice: &Slice, form: Form, scope: RowScope) -> SliceWrite
 /// Publishes the billing periods, whose body is in memory.
 async fn publish_listing(
     work: &Work,
-    slice: &Slice,
+    planned: &Planned,
     listing: &Arc<Listing>,
-    action: &Action,
     report: &mut SliceReport,
 ) -> Result<SliceOutcome, RunError> {
+    let Planned { slice, action, asker, .. } = planned;
+    asker.interrupt.check()?;
     let answer = format!("sha256:{}", hex(&Sha256::digest(&listing.body)));
     let unchanged = match action {
         Action::Check(etag) => listing.etag.as_ref() == Some(etag),
@@ -233,6 +240,7 @@ async fn publish_listing(
     }
     let mut writer = writer(work, slice, Form::Array, RowScope::OfRow);
     let of_list = Arc::clone(listing);
+    let (expected, fetched_at) = (expected(work, planned), work.options.clock.now());
     let mut written = report.clone();
     let staged = tokio::task::spawn_blocking(move || {
         let wrong =
@@ -245,8 +253,9 @@ async fn publish_listing(
             answer: of_list.etag.is_none().then_some(answer),
             request: of_list.request.text().to_owned(),
             source: of_list.source.clone(),
+            fetched_at,
         };
-        let staged = writer.finish(origin, &mut written)?;
+        let staged = writer.finish(origin, &expected, &mut written)?;
         Ok::<_, RunError>((staged, written))
     });
     let (staged, written) = staged.await.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))??;
@@ -255,7 +264,9 @@ async fn publish_listing(
     Ok(SliceOutcome::Published)
 }
 
+/// Publishes a staged file. Once it has begun, it is not interrupted: the report says what is in the lake.
 async fn publish(work: &Work, staged: StagedFile, report: &mut SliceReport) -> Result<(), RunError> {
+    work.options.interrupt.check()?;
     let run = Arc::clone(&work.run);
     report.etag = staged.state().etag.as_deref().map(etag_text);
     let published = tokio::task::spawn_blocking(move || run.publish(staged)).await;

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
+use super::clock::stamp;
+use super::sanity::{Expected, Seen};
 use super::{ErrorKind, RunError, SliceReport};
+use arrow_array::RecordBatch;
+
 use crate::contract::{Contract, Dataset, Enrollment, Slice};
-use crate::decode::{DecodeError, Decoder, Options, PageSummary, StrayRows, Summary};
+use crate::decode::{DecodeError, Decoder, InvalidText, Options, PageSummary, StrayRows, Summary};
 use crate::lake::{FileState, RejectedRows, Run, SliceFile, StagedFile, WriteOptions};
 use crate::source::Inflate;
 
@@ -82,6 +87,13 @@ pub(crate) struct WriterOptions {
     pub(crate) decode: Options,
     pub(crate) write: WriteOptions,
     pub(crate) max_rejected: MaxRejected,
+    /// What only looks wrong fails the slice.
+    pub(crate) strict: bool,
+}
+
+/// What becomes of text that is no valid Unicode.
+pub(crate) fn invalid_text(strict: bool) -> InvalidText {
+    if strict { InvalidText::Reject } else { InvalidText::Replace }
 }
 
 /// Writes one slice. Its file is staged when the first row group is full, or at the end.
@@ -90,6 +102,7 @@ pub(crate) struct SliceWriter {
     options: WriterOptions,
     contract: Arc<Contract>,
     decoder: Decoder,
+    seen: Seen,
     file: Option<SliceFile>,
     rejected: Option<RejectedRows>,
     /// Unpacks the page at work; none when its bytes are text already.
@@ -101,8 +114,9 @@ pub(crate) struct SliceWriter {
 impl SliceWriter {
     pub(crate) fn new(run: Arc<Run>, options: WriterOptions) -> Self {
         let contract = Contract::of(options.dataset);
+        let seen = Seen::new(&contract);
         let decoder = Decoder::new(Arc::clone(&contract), options.enrollment.clone(), options.decode.clone());
-        SliceWriter { run, options, contract, decoder, file: None, rejected: None, inflate: None, hash: None }
+        SliceWriter { run, options, contract, decoder, seen, file: None, rejected: None, inflate: None, hash: None }
     }
 
     /// The slice, as far as its period is known.
@@ -165,9 +179,14 @@ impl SliceWriter {
 
     fn write_full_groups(&mut self) -> Result<(), RunError> {
         while let Some(batch) = self.decoder.take_batch() {
-            self.file()?.write(batch)?;
+            self.write(batch)?;
         }
         Ok(())
+    }
+
+    fn write(&mut self, batch: RecordBatch) -> Result<(), RunError> {
+        self.seen.add(&batch, self.decoder.period());
+        Ok(self.file()?.write(batch)?)
     }
 
     fn file(&mut self) -> Result<&mut SliceFile, RunError> {
@@ -218,9 +237,14 @@ impl SliceWriter {
     }
 
     /// Ends the slice: a file that is ready to be published.
-    pub(crate) fn finish(mut self, origin: Origin, report: &mut SliceReport) -> Result<StagedFile, RunError> {
+    pub(crate) fn finish(
+        mut self,
+        origin: Origin,
+        expected: &Expected,
+        report: &mut SliceReport,
+    ) -> Result<StagedFile, RunError> {
         if let Some(batch) = self.decoder.finish().map_err(|error| internal(&error))? {
-            self.file()?.write(batch)?;
+            self.write(batch)?;
         }
         self.write_rejected()?;
         let summary = self.decoder.summary();
@@ -235,11 +259,18 @@ impl SliceWriter {
                 summary.rejected_rows
             ));
         }
+        let doubts = self.seen.warnings(expected);
+        if self.options.strict && !doubts.is_empty() {
+            return Err(RunError::new(ErrorKind::Data, format!("it looks wrong: {}", doubts.join("; ")))
+                .with_hint("nothing was published; if the data is right after all, run once without --strict"));
+        }
+        report.warnings.extend(doubts);
         let state = FileState {
+            warnings: report.warnings.clone(),
             etag: origin.etag,
             answer: origin.answer,
             request: origin.request,
-            fetched_at: super::now(),
+            fetched_at: stamp(origin.fetched_at),
             api_version: self.contract.api_version().to_owned(),
             source: origin.source,
             rows: summary.rows,
@@ -267,7 +298,7 @@ pub(crate) fn internal(error: &impl ToString) -> RunError {
 }
 
 /// Where the rows of a slice came from, for the file's footer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Origin {
     /// The ETag that the rows belong to.
     pub(crate) etag: Option<Vec<u8>>,
@@ -277,6 +308,8 @@ pub(crate) struct Origin {
     pub(crate) request: String,
     /// The API's address or the file's name; no secrets.
     pub(crate) source: String,
+    /// When its last byte came.
+    pub(crate) fetched_at: DateTime<Utc>,
 }
 
 /// Puts what was counted so far into the report.

@@ -68,13 +68,12 @@ impl Patience {
 }
 
 impl Body {
-    pub(super) fn new(response: Response, path: &str, idle_timeout: Duration) -> Result<Self, SourceError> {
+    /// The body of an answer; the error says what about it cannot be read.
+    pub(super) fn new(response: Response, path: &str, idle_timeout: Duration) -> Result<Self, String> {
         let headers = response.headers();
         let etag = headers.get(ETAG).map(|value| value.as_bytes().to_vec()).filter(|etag| !etag.is_empty());
-        let encoding = encoding(headers).map_err(|other| SourceError::Broken {
-            path: path.to_owned(),
-            problem: format!("the answer is packed as {other}, which was not asked for"),
-        })?;
+        let encoding =
+            encoding(headers).map_err(|other| format!("the answer is packed as {other}, which was not asked for"))?;
         Ok(Body {
             etag,
             encoding,

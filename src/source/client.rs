@@ -231,7 +231,7 @@ impl Client {
                         return Err(SourceError::content(request, "the redirect holds the API key"));
                     }
                     url = link::admit_redirect(location.as_bytes(), &url, &self.origins)
-                        .map_err(|problem| SourceError::content(request, problem))?;
+                        .map_err(|problem| SourceError::content(request, key.redact(&problem)))?;
                 }
                 300..400 => {
                     return Err(SourceError::content(request, format!("answered {status}, which is not followed")));
@@ -272,7 +272,8 @@ impl Client {
 
     async fn accept(&self, response: Response, request: &Request, key: &ApiKey) -> Result<Answer, SourceError> {
         let Some(media_type) = not_json(response.headers()) else {
-            return Body::new(response, request.path(), self.idle_timeout).map(Answer::Body);
+            let body = Body::new(response, request.path(), self.idle_timeout);
+            return body.map(Answer::Body).map_err(|problem| SourceError::broken(request, key.redact(&problem)));
         };
         let words = self.words(response, request, key).await.map_or_else(String::new, |words| format!(": {words}"));
         Err(SourceError::broken(request, format!("answered {media_type} instead of JSON{words}")))

@@ -9,7 +9,7 @@ use super::gate::{Gate, Turn};
 use super::interrupt::Interrupt;
 use super::progress::{Progress, Wait};
 use crate::contract::Slice;
-use crate::source::{Answer, ApiKey, Client, Decision, Request, RetryPolicy, SourceError, random_fraction};
+use crate::source::{Answer, ApiKey, Client, Decision, Request, RetryPolicy, SourceError, Stop, random_fraction};
 
 /// What the service says to a caller that asks too often.
 const TOO_MANY_REQUESTS: u16 = 429;
@@ -100,6 +100,24 @@ impl Asker {
                 Ok(())
             }
             Decision::Stop(stop) => Err(error.given_up(stop, self.clock.now())),
+        }
+    }
+
+    /// The same before a whole but wrong answer is asked for once more, so that a service that repeats it can be
+    /// believed: that proof is worth a request even when no wait is left.
+    pub(super) async fn pause_before_proof(
+        &self,
+        request: &Request,
+        attempt: u32,
+        error: SourceError,
+        effort: &mut Effort,
+    ) -> Result<(), SourceError> {
+        match self.pause(request, attempt, error, effort).await {
+            Err(SourceError::GivenUp { stop: Stop::Wait { .. }, .. }) => {
+                effort.retries += 1;
+                Ok(())
+            }
+            paused => paused,
         }
     }
 

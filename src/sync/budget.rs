@@ -25,8 +25,8 @@ pub(crate) fn shares(memory: u64, concurrency: usize) -> Shares {
     let room = memory.saturating_sub(BASE).max(LEAST_SHARE);
     let slices = concurrency.clamp(1, (room / LEAST_SHARE) as usize);
     let share = room / slices as u64;
-    // While a row group is encoded its rows stand beside the pages of one column, which may be most of it.
-    let group_bytes = (share * 2 / 5).min(LARGEST_GROUP) as usize;
+    // One row group is encoded, column by column, while the next one is decoded.
+    let group_bytes = (share * 3 / 8).min(LARGEST_GROUP) as usize;
     let page_bytes = (share / 4).min(64 << 20) as usize;
     Shares { slices, group_bytes, page_bytes }
 }

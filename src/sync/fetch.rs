@@ -26,6 +26,8 @@ enum ReadError {
     /// The data changed while it was read, a later page is no longer served, or a page that was committed in parts
     /// broke: read again from page 1.
     Again(String),
+    /// A page that was committed in parts is wrong: the same, but whoever repeats it is believed.
+    Wrong(String),
     /// The slice has failed.
     Failed(RunError),
 }
@@ -55,6 +57,7 @@ impl Asker {
         report: &mut SliceReport,
     ) -> Result<StagedFile, RunError> {
         let mut reads = 0;
+        let mut wrong_before = None;
         loop {
             reads += 1;
             let pipeline = Pipeline::start(make());
@@ -77,6 +80,14 @@ impl Asker {
                 Err(ReadError::Failed(error)) => {
                     pipeline.abandon().await;
                     return Err(error);
+                }
+                Err(ReadError::Wrong(why)) if wrong_before.as_ref() == Some(&why) => {
+                    pipeline.abandon().await;
+                    return Err(SourceError::content(request, why).into());
+                }
+                Err(ReadError::Wrong(why)) => {
+                    wrong_before = Some(why.clone());
+                    why
                 }
                 Err(ReadError::Again(why)) => why,
             };
@@ -164,6 +175,7 @@ impl Asker {
                 },
             };
             let etag = body.etag.clone();
+            let mut wrong_now = None;
             let error = match stream(pipeline, body, number == 1, effort).await {
                 Ok(committed) => return Ok((committed, etag)),
                 Err(PageError::Slice(error)) => return Err(error.into()),
@@ -178,20 +190,23 @@ impl Asker {
                     if wrong_before.as_ref() == Some(&wrong) {
                         return Err(SourceError::content(request, wrong).into());
                     }
-                    wrong_before = Some(wrong.clone());
+                    wrong_now = Some(wrong.clone());
                     SourceError::broken(request, wrong)
                 }
             };
             match pipeline.rollback().await {
                 Ok(()) => {}
                 Err(PageError::Decode(DecodeError::PartlyCommitted)) => {
-                    self.pause(request, attempt, error.clone(), effort).await?;
-                    return Err(ReadError::Again(error.to_string()));
+                    return Err(wrong_now.map_or_else(|| ReadError::Again(error.to_string()), ReadError::Wrong));
                 }
                 Err(PageError::Slice(error)) => return Err(error.into()),
                 Err(other) => return Err(RunError::new(ErrorKind::Internal, other.to_string()).into()),
             }
-            self.pause(request, attempt, error, effort).await?;
+            match wrong_now.is_some() {
+                true => self.pause_before_proof(request, attempt, error, effort).await?,
+                false => self.pause(request, attempt, error, effort).await?,
+            }
+            wrong_before = wrong_now.or(wrong_before);
         }
     }
 

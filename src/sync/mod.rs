@@ -7,6 +7,7 @@ mod ask;
 mod budget;
 mod clock;
 mod convert;
+mod encoder;
 mod fetch;
 mod gate;
 mod interrupt;

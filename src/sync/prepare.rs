@@ -93,6 +93,7 @@ async fn list_to_the_end(asker: &Asker, enrollment: &Enrollment) -> Result<Listi
     let mut wrong_before = None;
     loop {
         attempt += 1;
+        let mut is_wrong = false;
         let error = match asker.ask(&request, None, &mut effort).await? {
             Answer::NotModified => SourceError::broken(&request, "it answered 304 without a condition"),
             Answer::Body(body) => {
@@ -107,6 +108,7 @@ async fn list_to_the_end(asker: &Asker, enrollment: &Enrollment) -> Result<Listi
                         // As with pages: only a service that repeats what is wrong is believed.
                         Err(SourceError::Content { problem, .. }) if wrong_before.as_ref() != Some(&problem) => {
                             wrong_before = Some(problem.clone());
+                            is_wrong = true;
                             SourceError::broken(&request, problem)
                         }
                         Err(error) => error,
@@ -115,7 +117,10 @@ async fn list_to_the_end(asker: &Asker, enrollment: &Enrollment) -> Result<Listi
                 }
             }
         };
-        asker.pause(&request, attempt, error, &mut effort).await?;
+        match is_wrong {
+            true => asker.pause_before_proof(&request, attempt, error, &mut effort).await?,
+            false => asker.pause(&request, attempt, error, &mut effort).await?,
+        }
     }
 }
 

@@ -6,10 +6,9 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::clock::stamp;
+use super::encoder::Encoder;
 use super::sanity::{Expected, Seen};
 use super::{ErrorKind, RunError, SliceReport};
-use arrow_array::RecordBatch;
-
 use crate::contract::{Contract, Dataset, Enrollment, Slice};
 use crate::decode::{DecodeError, Decoder, InvalidText, Options, PageSummary, StrayRows, Summary};
 use crate::lake::{FileState, RejectedRows, Run, SliceFile, StagedFile, WriteOptions};
@@ -103,7 +102,8 @@ pub(crate) struct SliceWriter {
     contract: Arc<Contract>,
     decoder: Decoder,
     seen: Seen,
-    file: Option<SliceFile>,
+    /// Writes the staged file, once a row group is full.
+    encoder: Option<Encoder>,
     rejected: Option<RejectedRows>,
     /// Unpacks the page at work; none when its bytes are text already.
     inflate: Option<Inflate>,
@@ -116,7 +116,7 @@ impl SliceWriter {
         let contract = Contract::of(options.dataset);
         let seen = Seen::new(&contract);
         let decoder = Decoder::new(Arc::clone(&contract), options.enrollment.clone(), options.decode.clone());
-        SliceWriter { run, options, contract, decoder, seen, file: None, rejected: None, inflate: None, hash: None }
+        SliceWriter { run, options, contract, decoder, seen, encoder: None, rejected: None, inflate: None, hash: None }
     }
 
     /// The slice, as far as its period is known.
@@ -179,22 +179,41 @@ impl SliceWriter {
 
     fn write_full_groups(&mut self) -> Result<(), RunError> {
         while let Some(batch) = self.decoder.take_batch() {
-            self.write(batch)?;
+            self.seen.add(&batch, self.decoder.period());
+            let mut encoder = match self.encoder.take() {
+                Some(encoder) => encoder,
+                None => Encoder::start(self.stage()?)?,
+            };
+            encoder.write(batch)?;
+            self.encoder = Some(encoder);
         }
         Ok(())
     }
 
-    fn write(&mut self, batch: RecordBatch) -> Result<(), RunError> {
-        self.seen.add(&batch, self.decoder.period());
-        Ok(self.file()?.write(batch)?)
+    /// Writes the last row group, if there is one, and returns the file.
+    fn write_last_group(&mut self) -> Result<SliceFile, RunError> {
+        let last = self.decoder.finish().map_err(|error| internal(&error))?;
+        if let Some(batch) = &last {
+            self.seen.add(batch, self.decoder.period());
+        }
+        match (self.encoder.take(), last) {
+            (Some(mut encoder), Some(batch)) => {
+                encoder.write(batch)?;
+                encoder.finish()
+            }
+            (Some(encoder), None) => encoder.finish(),
+            (None, last) => {
+                let mut file = self.stage()?;
+                if let Some(batch) = last {
+                    file.write(batch)?;
+                }
+                Ok(file)
+            }
+        }
     }
 
-    fn file(&mut self) -> Result<&mut SliceFile, RunError> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => self.run.stage(&self.slice(), &self.contract, &self.options.write)?,
-        };
-        Ok(self.file.insert(file))
+    fn stage(&self) -> Result<SliceFile, RunError> {
+        Ok(self.run.stage(&self.slice(), &self.contract, &self.options.write)?)
     }
 
     fn write_rejected(&mut self) -> Result<(), RunError> {
@@ -243,9 +262,7 @@ impl SliceWriter {
         expected: &Expected,
         report: &mut SliceReport,
     ) -> Result<StagedFile, RunError> {
-        if let Some(batch) = self.decoder.finish().map_err(|error| internal(&error))? {
-            self.write(batch)?;
-        }
+        let file = self.write_last_group()?;
         self.write_rejected()?;
         let summary = self.decoder.summary();
         fill_report(report, &summary);
@@ -281,8 +298,6 @@ impl SliceWriter {
             rounding_residue: summary.control_totals.residue,
             ..FileState::default()
         };
-        self.file()?;
-        let file = self.file.take().ok_or_else(|| RunError::new(ErrorKind::Internal, "the staged file is gone"))?;
         Ok(file.finish(state)?)
     }
 }

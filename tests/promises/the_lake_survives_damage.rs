@@ -155,6 +155,16 @@ fn a_signal_ends_the_run_and_nothing_half_written_is_seen() {
         let ended = Ended::of(run.wait_with_output().unwrap());
         assert_eq!(ended.code, code, "{}", ended.err);
         assert!(place.data() == before);
+        assert_eq!(place.path("lake/_billing_lake/staging").read_dir().unwrap().count(), 0);
+        // It says what became of each slice, on standard output and in the lake.
+        let report = ended.report();
+        assert_eq!((&report["outcome"], &report["error"]["kind"]), (&"failed".into(), &"interrupted".into()));
+        let slice = ended.slice();
+        assert_eq!((&slice["outcome"], &slice["error"]["kind"]), (&"failed".into(), &"interrupted".into()));
+        assert_eq!(slice["error"]["retryable"], true);
+        let kept = format!("_billing_lake/runs/{}.json", report["run_id"].as_str().unwrap());
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&place.everything()[&kept]).unwrap(), report);
+        ended.says(&["error: interrupted", "hint: what was published stays"]);
         comes_to_its_end(&server, &place);
     }
 }

@@ -54,6 +54,12 @@ impl Terminal {
     /// Takes the bars away.
     pub(super) fn end(&self) {
         if let Some(bars) = &self.bars {
+            for (_, line) in locked(&bars.slices).drain() {
+                line.bar.finish_and_clear();
+            }
+            if let Some(bar) = locked(&bars.run).take() {
+                bar.finish_and_clear();
+            }
             let _ = bars.multi.clear();
         }
     }

@@ -29,6 +29,11 @@ Retries: 8 attempts a request, with random waits below a bound that doubles from
 0.5 s to 30 s. A wait that the API asks for is kept, as long as all waits of a
 slice fit into --max-wait; a 429 that names none waits 120 s.";
 
+const FAULTS: &str = r#"Faults, such as the first request of page 3 of each period answered 503, and one in ten answers cut:
+  [{"when": {"page": 3, "attempt": 1}, "then": {"status": 503, "headers": {"Retry-After": "1"}}},
+   {"when": {"share": 0.1}, "then": {"close_at": -100}}]
+The whole format is in docs/simulator.md; examples/faults/ holds files to begin with."#;
+
 const EXAMPLES: &str = "\
 Examples:
   billing-lake demo                                         see it work, without key or network
@@ -76,6 +81,7 @@ pub enum Command {
     /// Print the contract: fields, columns, types, meaning.
     Schema(SchemaArgs),
     /// Play the API on 127.0.0.1, from a seed.
+    #[command(after_help = FAULTS)]
     Simulate(SimulateArgs),
 }
 
@@ -299,6 +305,18 @@ pub struct SimulateArgs {
     /// Milliseconds that each answer waits.
     #[arg(long, default_value_t = 0, value_name = "MS")]
     pub latency: u64,
+    /// JSON file of rules that say which answers go wrong, and how.
+    #[arg(long, value_name = "FILE", conflicts_with = "write_pages")]
+    pub faults: Option<PathBuf>,
+    /// Speak TLS with this certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// What nextLinks begin with. Default: the host that each request names.
+    #[arg(long, value_name = "URL", value_parser = public_base)]
+    pub public_base: Option<String>,
     /// Write the pages of all billing periods into this folder, and end.
     #[arg(long, value_name = "DIR")]
     pub write_pages: Option<PathBuf>,
@@ -328,6 +346,16 @@ fn datasets(text: &str) -> Result<Datasets, String> {
     }
     let read = |name: &str| name.trim().parse().map_err(|error: crate::contract::IdentityError| error.to_string());
     text.split(',').map(read).collect::<Result<_, _>>().map(Datasets)
+}
+
+/// Reads the beginning of links.
+fn public_base(text: &str) -> Result<String, String> {
+    let is_url = ["http://", "https://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#\"\\".contains(&byte));
+    if is_url && is_plain {
+        return Ok(text.trim_end_matches('/').to_owned());
+    }
+    Err("write a URL without query as https://host or http://host:port".to_owned())
 }
 
 /// Reads a size that a run can be held to.

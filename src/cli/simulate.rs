@@ -1,16 +1,17 @@
 //! `billing-lake simulate`: the API on this machine.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::args::SimulateArgs;
 use super::output;
-use crate::simulator::{Options, Simulator, write_pages};
+use crate::simulator::{Faults, Options, Simulator, Tls, write_pages};
 use crate::sync::{ErrorKind, Interrupt, RunError};
 
 /// Serves until it is interrupted, or writes the pages into a folder.
 pub(super) async fn simulate(args: SimulateArgs, interrupt: &Interrupt) -> Result<u8, RunError> {
     let folder = args.write_pages.clone();
-    let options = options(args);
+    let options = options(args)?;
     if let Some(folder) = folder {
         let mut pages = 0;
         for enrollment in &options.enrollments {
@@ -37,8 +38,23 @@ pub(super) async fn simulate(args: SimulateArgs, interrupt: &Interrupt) -> Resul
     Ok(0)
 }
 
-fn options(args: SimulateArgs) -> Options {
-    Options {
+fn options(args: SimulateArgs) -> Result<Options, RunError> {
+    let faults = match &args.faults {
+        None => Faults::default(),
+        Some(path) => {
+            let text = String::from_utf8(read(path)?).map_err(|error| unusable(path, &error))?;
+            Faults::from_json(&text)
+                .map_err(|error| unusable(path, &error).with_hint("docs/simulator.md describes the rules"))?
+        }
+    };
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificates), Some(key)) => Some(
+            Tls::from_pem(&read(certificates)?, &read(key)?)
+                .map_err(|error| unusable(certificates, &error).with_hint("--tls-cert and --tls-key name PEM files"))?,
+        ),
+        _ => None,
+    };
+    Ok(Options {
         seed: args.seed,
         enrollments: args.enrollments.iter().map(ToString::to_string).collect(),
         from: args.from,
@@ -52,6 +68,17 @@ fn options(args: SimulateArgs) -> Options {
         gzip: !args.no_gzip,
         port: args.port,
         latency: Duration::from_millis(args.latency),
+        faults,
+        tls,
+        public_base: args.public_base,
         ..Options::default()
-    }
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, RunError> {
+    std::fs::read(path).map_err(|error| unusable(path, &error))
+}
+
+fn unusable(path: &Path, problem: &dyn std::fmt::Display) -> RunError {
+    RunError::new(ErrorKind::Usage, format!("{}: {problem}", path.display()))
 }

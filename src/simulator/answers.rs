@@ -4,21 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HOST, HeaderMap, HeaderName, HeaderValue,
     IF_NONE_MATCH, WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
+use super::body::{Body, Sending};
+use super::faults::{Asked, Dataset, play};
 use super::options::Month;
-use super::page::page_of_token;
-use super::state::State;
+use super::page::{Renderer, page_of_token};
+use super::state::{InFlight, State};
+use super::wire::Breaker;
 
-/// An answer with its whole body.
-pub type Answer = Response<Full<Bytes>>;
+/// An answer.
+pub type Answer = Response<Body>;
 
 /// What a path asks for. Paths are read without regard to case.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,38 +66,107 @@ impl Route {
     }
 }
 
+/// A request to the API.
+pub struct Call<'a> {
+    pub method: &'a Method,
+    pub headers: &'a HeaderMap,
+    pub path: &'a str,
+    pub query: &'a str,
+    /// What links begin with.
+    pub base: &'a Arc<str>,
+    report: Option<&'a Report>,
+}
+
+impl Call<'_> {
+    /// The same with other headers.
+    pub fn with_headers<'a>(&'a self, headers: &'a HeaderMap) -> Call<'a> {
+        Call { headers, ..*self }
+    }
+}
+
 /// Answers one request.
-pub async fn answer(state: &Arc<State>, request: &Request<Incoming>) -> Answer {
-    let query = request.uri().query().unwrap_or_default();
-    let report = match Route::of(request.uri().path()) {
-        Some(Route::Truth) => return truth(state).await,
-        Some(Route::Restate) => return restate(state, request.method(), query),
+pub async fn answer(state: &Arc<State>, request: &Request<Incoming>, breaker: &Breaker) -> Response<Sending> {
+    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+    let uncounted = |answer: Answer| answer.map(|body| Sending { body, _in_flight: None });
+    let report = match Route::of(path) {
+        Some(Route::Truth) => return uncounted(truth(state).await),
+        Some(Route::Restate) => return uncounted(restate(state, request.method(), query)),
         Some(Route::Report(report)) => Some(report),
         None => None,
     };
+    let in_flight = InFlight::begin(state);
     if !state.options.latency.is_zero() {
         tokio::time::sleep(state.options.latency).await;
     }
-    let answer = match report {
-        _ if request.method() != Method::GET => {
+    let (method, headers, base) = (request.method(), request.headers(), base(state, request.headers()));
+    let call = Call { method, headers, path, query, base: &base, report: report.as_ref() };
+    let asked = report.as_ref().and_then(|report| asked(state, report, headers, query));
+    let answer = match asked.as_ref().and_then(|asked| Some((asked, state.note(asked)?))) {
+        None => respond(state, &call).await,
+        Some((asked, rule)) => play(state, &call, asked, rule, breaker).await,
+    };
+    count(state, &answer);
+    answer.map(|body| Sending { body, _in_flight: Some(in_flight) })
+}
+
+/// What links begin with: what the options say, or how the client calls this server.
+fn base(state: &State, headers: &HeaderMap) -> Arc<str> {
+    if let Some(base) = &state.options.public_base {
+        return base.as_str().into();
+    }
+    let is_name = |host: &&str| {
+        (1..=255).contains(&host.len())
+            && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
+    };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).filter(is_name);
+    host.map_or_else(
+        || state.endpoint.as_str().into(),
+        |host| format!("{}://{host}", if state.options.tls.is_some() { "https" } else { "http" }).into(),
+    )
+}
+
+/// What rules and counts know of a request; None where nothing is served.
+fn asked(state: &State, report: &Report, headers: &HeaderMap, query: &str) -> Option<Asked> {
+    let (dataset, enrollment) = match report {
+        Report::BillingPeriods { enrollment } => (Dataset::BillingPeriods, enrollment),
+        Report::UsageDetails { enrollment, .. } => (Dataset::UsageDetails, enrollment),
+    };
+    let mut asked = Asked {
+        dataset,
+        enrollment: enrollment.clone(),
+        period: None,
+        page: None,
+        is_last: false,
+        is_conditional: headers.contains_key(IF_NONE_MATCH),
+    };
+    if let Report::UsageDetails { period, .. } = report {
+        let renderer = state.renderer(enrollment, month(state, period.as_deref())?)?;
+        asked.period = Some(renderer.statement().month);
+        asked.page = page_number(&renderer, query);
+        asked.is_last = asked.page == Some(renderer.pages());
+    }
+    state.knows(enrollment).then_some(asked)
+}
+
+/// The right answer of the API.
+pub async fn respond(state: &Arc<State>, call: &Call<'_>) -> Answer {
+    match call.report {
+        _ if call.method != Method::GET => {
             error(StatusCode::METHOD_NOT_ALLOWED, "The requested resource does not support this method.")
         }
         None => error(StatusCode::NOT_FOUND, "The requested report endpoint was not found."),
-        Some(_) if !authorized(request.headers(), &state.options.key) => unauthorized(),
-        Some(Report::BillingPeriods { enrollment }) => billing_periods(state, &enrollment),
+        Some(_) if !authorized(call.headers, &state.options.key) => unauthorized(),
+        Some(Report::BillingPeriods { enrollment }) => billing_periods(state, enrollment),
         Some(Report::UsageDetails { enrollment, period }) => {
-            usage_details(state, request.headers(), query, &enrollment, period.as_deref()).await
+            usage_details(state, call, enrollment, period.as_deref()).await
         }
-    };
-    count(state, &answer);
-    answer
+    }
 }
 
 fn count(state: &State, answer: &Answer) {
-    use hyper::body::Body;
     let counting = &state.counting;
     counting.requests.fetch_add(1, Relaxed);
-    counting.body_bytes.fetch_add(answer.body().size_hint().exact().unwrap_or_default(), Relaxed);
+    counting.body_bytes.fetch_add(answer.body().length().unwrap_or_default(), Relaxed);
     match answer.status() {
         StatusCode::NOT_MODIFIED => counting.not_modified.fetch_add(1, Relaxed),
         StatusCode::UNAUTHORIZED => counting.unauthorized.fetch_add(1, Relaxed),
@@ -150,47 +221,31 @@ fn billing_periods(state: &State, enrollment: &str) -> Answer {
     json_answer(StatusCode::OK, format!("[{}]", periods.collect::<Vec<_>>().join(",")))
 }
 
-async fn usage_details(
-    state: &Arc<State>,
-    headers: &HeaderMap,
-    query: &str,
-    enrollment: &str,
-    period: Option<&str>,
-) -> Answer {
+async fn usage_details(state: &Arc<State>, call: &Call<'_>, enrollment: &str, period: Option<&str>) -> Answer {
     if !state.knows(enrollment) {
         return unknown_enrollment(enrollment);
     }
-    // The API's own form of a period is six digits; the other one is no period here.
-    let month = match period {
-        Some(text) if text.len() == 6 => text.parse().ok(),
-        Some(_) => None,
-        None => state.months().next(),
-    };
-    let Some(renderer) = month.and_then(|month| state.renderer(enrollment, month)) else {
+    let Some(renderer) = month(state, period).and_then(|month| state.renderer(enrollment, month)) else {
         return error(StatusCode::BAD_REQUEST, "Invalid billing period.");
     };
     if renderer.statement().rows() == 0 {
         return error(StatusCode::NOT_FOUND, "No usage data is available for the billing period.");
     }
-    let page = match parameter(query, "skiptoken") {
-        None => 1,
-        Some(token) => match page_of_token(renderer.statement().fingerprint(), token) {
-            Some(page) if page <= renderer.pages() => page,
-            _ => return error(StatusCode::BAD_REQUEST, "The skip token is not valid, or the data was refreshed."),
-        },
+    let Some(page) = page_number(&renderer, call.query) else {
+        return error(StatusCode::BAD_REQUEST, "The skip token is not valid, or the data was refreshed.");
     };
     let etag = state.etag(&renderer, page);
     if let Some(etag) = etag.as_deref()
         && page == 1
-        && not_modified(headers, etag)
+        && not_modified(call.headers, etag)
     {
-        let mut answer = Response::new(Full::default());
+        let mut answer = Answer::default();
         *answer.status_mut() = StatusCode::NOT_MODIFIED;
         set(&mut answer, ETAG, etag);
         return answer;
     }
-    let gzip = state.options.gzip && takes_gzip(headers);
-    let body = state.page(&renderer, page, gzip).await;
+    let gzip = state.options.gzip && takes_gzip(call.headers);
+    let body = state.page(&renderer, page, gzip, call.base).await;
     state.counting.pages_served.fetch_add(1, Relaxed);
     let mut answer = json_answer(StatusCode::OK, body);
     if gzip {
@@ -202,6 +257,26 @@ async fn usage_details(
     answer
 }
 
+/// The period that a path names, listed or not.
+fn month(state: &State, period: Option<&str>) -> Option<Month> {
+    match period {
+        // The API's own form of a period is six digits; the other one is no period here.
+        Some(text) if text.len() == 6 => text.parse().ok(),
+        Some(_) => None,
+        None => state.months().next(),
+    }
+}
+
+/// The page that a query leads to; None when its token belongs to no page of this version.
+fn page_number(renderer: &Renderer, query: &str) -> Option<u64> {
+    match parameter(query, "skiptoken") {
+        None => Some(1),
+        Some(token) => {
+            page_of_token(renderer.statement().fingerprint(), token).filter(|page| *page <= renderer.pages())
+        }
+    }
+}
+
 /// Whether `If-None-Match` names the ETag, byte for byte, alone or in a list, or is `*`.
 fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
     headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
@@ -209,7 +284,7 @@ fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
     })
 }
 
-fn takes_gzip(headers: &HeaderMap) -> bool {
+pub fn takes_gzip(headers: &HeaderMap) -> bool {
     headers
         .get_all(ACCEPT_ENCODING)
         .iter()
@@ -241,18 +316,18 @@ fn unknown_enrollment(enrollment: &str) -> Answer {
 }
 
 /// An error body as the real service sends it: the code is the status as text.
-fn error(status: StatusCode, message: &str) -> Answer {
+pub fn error(status: StatusCode, message: &str) -> Answer {
     json_answer(status, json!({"error": {"code": status.as_str(), "message": message}}).to_string())
 }
 
-fn json_answer(status: StatusCode, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
+pub fn json_answer(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Body::Whole(body.into()));
     *answer.status_mut() = status;
     set(&mut answer, CONTENT_TYPE, "application/json; charset=utf-8");
     answer
 }
 
-fn set(answer: &mut Answer, name: HeaderName, value: &str) {
+pub fn set(answer: &mut Answer, name: HeaderName, value: &str) {
     // All values are made of visible ASCII here; one that were not would be left out.
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers_mut().insert(name, value);
@@ -260,7 +335,7 @@ fn set(answer: &mut Answer, name: HeaderName, value: &str) {
 }
 
 /// The first value of a query's parameter, as it stands.
-fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+pub fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query
         .split('&')
         .filter_map(|pair| pair.split_once('='))

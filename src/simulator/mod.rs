@@ -31,8 +31,10 @@
 
 mod answers;
 mod bill;
+mod body;
 mod catalog;
 mod chance;
+mod faults;
 mod fields;
 mod options;
 mod page;
@@ -41,12 +43,16 @@ mod server;
 mod state;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod truth;
+mod wire;
 
+pub use faults::Faults;
 pub use options::{DataKind, EtagForm, Month, Options, PageEtags};
 pub use page::{Pages, page, write_pages};
 pub use server::Simulator;
 pub use state::Counters;
+pub use tls::Tls;
 
 /// What can be wrong with a request to the simulator's own functions.
 #[derive(Debug, thiserror::Error)]
@@ -82,5 +88,27 @@ pub enum Error {
         enrollment: String,
         /// The period, as six digits.
         period: Month,
+    },
+    /// The text of a fault file is no list of rules.
+    #[error("no JSON list of rules: {problem}")]
+    Json {
+        /// What is wrong, and where.
+        problem: String,
+    },
+    /// A rule of a fault file cannot be understood.
+    #[error("rule {number}: {key}: {problem}")]
+    Rule {
+        /// Which rule, counted from 1.
+        number: usize,
+        /// The key, with the object that it stands in.
+        key: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Certificate or key cannot be used.
+    #[error("{problem}")]
+    Tls {
+        /// What is wrong.
+        problem: String,
     },
 }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::Error;
+use super::faults::Faults;
+use super::tls::Tls;
 
 /// What the simulator serves and how. The same options give the same bytes on every machine.
 #[derive(Debug, Clone)]
@@ -37,6 +39,13 @@ pub struct Options {
     pub latency: Duration,
     /// One billing period that every enrollment lists with a null usage link and has no data for.
     pub empty: Option<Month>,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// Speaks TLS with this certificate instead of plain HTTP.
+    pub tls: Option<Tls>,
+    /// What links begin with, without a slash at the end, such as `https://consumption.azure.com`. None: with the
+    /// `Host` that a request names.
+    pub public_base: Option<String>,
 }
 
 impl Default for Options {
@@ -56,6 +65,9 @@ impl Default for Options {
             port: 0,
             latency: Duration::ZERO,
             empty: None,
+            faults: Faults::default(),
+            tls: None,
+            public_base: None,
         }
     }
 }

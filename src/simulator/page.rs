@@ -46,7 +46,6 @@ fn parts() -> Vec<Part> {
 pub struct Renderer {
     statement: Statement,
     enrollment: String,
-    base: String,
     page_rows: u64,
     data: DataKind,
     parts: Vec<Part>,
@@ -54,8 +53,8 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// A renderer whose `nextLink`s begin with `base`, such as `http://127.0.0.1:8080`.
-    pub fn new(statement: Statement, options: &Options, enrollment: &str, base: &str) -> Self {
+    /// A renderer of a statement.
+    pub fn new(statement: Statement, options: &Options, enrollment: &str) -> Self {
         let Month { year, month } = statement.month;
         let dates = (1..=statement.month.days())
             .map(|day| format!(",\"date\":\"{year:04}-{month:02}-{day:02}T00:00:00\""))
@@ -63,7 +62,6 @@ impl Renderer {
         Self {
             statement,
             enrollment: enrollment.to_owned(),
-            base: base.to_owned(),
             page_rows: options.page_rows.max(1) as u64,
             data: options.data,
             parts: parts(),
@@ -91,8 +89,9 @@ impl Renderer {
         token(self.statement.fingerprint(), page)
     }
 
-    /// The body of a page between 1 and [`Renderer::pages`].
-    pub fn page(&self, page: u64) -> Vec<u8> {
+    /// The body of a page between 1 and [`Renderer::pages`], whose `nextLink` begins with `base`, such as
+    /// `http://127.0.0.1:8080`.
+    pub fn page(&self, page: u64, base: &str) -> Vec<u8> {
         let first = (page - 1) * self.page_rows;
         let rows = first..first + self.rows_of(page);
         let mut out = Vec::with_capacity((rows.end - rows.start) as usize * ROW_BYTES + 512);
@@ -111,7 +110,7 @@ impl Renderer {
         if page < self.pages() {
             let next = format!(
                 "{}/v3/enrollments/{enrollment}/billingPeriods/{month}/usagedetails?skiptoken={}",
-                self.base,
+                base,
                 self.token(page + 1)
             );
             write_text(&mut out, &next, false);
@@ -119,6 +118,13 @@ impl Renderer {
             out.extend_from_slice(b"null");
         }
         out.push(b'}');
+        out
+    }
+
+    /// The first row alone; there must be one.
+    pub fn first_row(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(ROW_BYTES);
+        self.row(&mut out, &self.statement.line(&mut Cursor::default(), 0));
         out
     }
 
@@ -189,7 +195,10 @@ pub fn page_of_token(fingerprint: u64, text: &str) -> Option<u64> {
 /// assert!(pages.get(3).is_some_and(|body| body.ends_with(b"\"nextLink\":null}")));
 /// # Ok::<(), billing_lake::simulator::Error>(())
 /// ```
-pub struct Pages(Renderer);
+pub struct Pages {
+    renderer: Renderer,
+    base: String,
+}
 
 impl Pages {
     /// The pages of a period, written `202411` or `2024-11`; it need not be among those that the options list.
@@ -200,22 +209,23 @@ impl Pages {
         let month = period.parse()?;
         let bill = Arc::new(Bill::new(options, enrollment));
         let base = format!("http://127.0.0.1:{}", options.port);
-        Ok(Self(Renderer::new(Statement::new(bill, options, month, 1), options, enrollment, &base)))
+        let renderer = Renderer::new(Statement::new(bill, options, month, 1), options, enrollment);
+        Ok(Self { renderer, base })
     }
 
     /// The number of pages, at least 1: a period without rows has one page without data.
     pub fn count(&self) -> u64 {
-        self.0.pages()
+        self.renderer.pages()
     }
 
     /// The number of rows of all pages.
     pub fn rows(&self) -> u64 {
-        self.0.statement().rows()
+        self.renderer.statement().rows()
     }
 
     /// The body of a page, counted from 1; `None` past the last.
     pub fn get(&self, number: u64) -> Option<Vec<u8>> {
-        (1..=self.count()).contains(&number).then(|| self.0.page(number))
+        (1..=self.count()).contains(&number).then(|| self.renderer.page(number, &self.base))
     }
 }
 
@@ -236,7 +246,7 @@ pub fn write_pages(options: &Options, enrollment: &str, period: &str, out: &Path
     std::fs::create_dir_all(out)?;
     for number in 1..=pages.count() {
         let mut file = std::fs::File::create(out.join(format!("page-{number:05}.json")))?;
-        file.write_all(&pages.0.page(number))?;
+        file.write_all(&pages.renderer.page(number, &pages.base))?;
     }
     Ok(pages.count())
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -11,11 +12,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 use super::Error;
 use super::answers::answer;
 use super::options::Options;
 use super::state::{Counters, State};
+use super::wire::{Breaker, Socket, Wire};
 
 /// A running server. Ends with [`Simulator::stop`], or when it is dropped.
 pub struct Simulator {
@@ -39,14 +42,15 @@ impl Simulator {
             return invalid("the simulator needs at least one month, and one row a page");
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
-        let endpoint = format!("http://{}", listener.local_addr()?);
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        let endpoint = format!("{scheme}://{}", listener.local_addr()?);
         let state = Arc::new(State::new(options, endpoint));
         let (stop, stopped) = watch::channel(());
         let connections = tokio::spawn(accept(listener, state.clone(), stopped));
         Ok(Self { state, stop, connections })
     }
 
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// Where it listens: `http://127.0.0.1:PORT`, `https` with TLS.
     pub fn endpoint(&self) -> String {
         self.state.endpoint.clone()
     }
@@ -71,6 +75,17 @@ impl Simulator {
         self.state.counting.read()
     }
 
+    /// How often each rule of [`Options::faults`] was played.
+    pub fn played(&self) -> Vec<u64> {
+        self.state.played()
+    }
+
+    /// How often something was asked for: `billing_periods/100`, `usage_details/100/202401/1` (a page), or
+    /// `usage_details/100/202401/-` (a page of another version of the data).
+    pub fn requests_of(&self, what: &str) -> u64 {
+        self.state.requests_of(what)
+    }
+
     /// Closes the socket and all connections, and waits until they are closed.
     pub async fn stop(self) {
         self.stop.send_replace(());
@@ -90,18 +105,34 @@ async fn accept(listener: TcpListener, state: Arc<State>, mut stopped: watch::Re
                 let Ok((stream, _)) = accepted else { continue };
                 // Small answers shall not wait for acknowledgements; if that cannot be set, they are only later.
                 let _ = stream.set_nodelay(true);
+                state.counting.connections.fetch_add(1, Relaxed);
                 let state = state.clone();
-                let service = service_fn(move |request| {
-                    let state = state.clone();
-                    async move { Ok::<_, Infallible>(answer(&state, &request).await) }
-                });
                 connections.spawn(async move {
-                    // A client that goes away in the middle of an answer is no concern of the server.
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    match state.options.tls.clone() {
+                        None => serve(stream, state).await,
+                        Some(tls) => {
+                            // A client that does not trust the certificate goes away.
+                            if let Ok(stream) = TlsAcceptor::from(tls.0).accept(stream).await {
+                                serve(stream, state).await;
+                            }
+                        }
+                    }
                 });
             }
             Some(_) = connections.join_next() => {}
         }
     }
     connections.shutdown().await;
+}
+
+/// Answers the requests of a connection until it ends.
+async fn serve<S: Socket + Send + 'static>(stream: S, state: Arc<State>) {
+    let breaker = Breaker::default();
+    let wire = Wire::new(stream, breaker.clone());
+    let service = service_fn(move |request| {
+        let (state, breaker) = (state.clone(), breaker.clone());
+        async move { Ok::<_, Infallible>(answer(&state, &request, &breaker).await) }
+    });
+    // A client that goes away in the middle of an answer is no concern of the server.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(wire), service).await;
 }

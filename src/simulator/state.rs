@@ -1,6 +1,6 @@
 //! What the running server knows: the version of each period, the pages rendered ahead, and what it has counted.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +11,7 @@ use tokio::sync::OnceCell;
 
 use super::Error;
 use super::bill::{Bill, Statement};
+use super::faults::{Asked, Rule};
 use super::options::{EtagForm, Month, Options, PageEtags};
 use super::page::{ROW_BYTES, Renderer};
 use super::truth::Sums;
@@ -18,7 +19,8 @@ use super::truth::Sums;
 /// Rendered pages that are kept, in bytes; the two newest stay whatever their size.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// What the simulator has answered since it started. Requests for the truth and for restatements do not count.
+/// What the simulator has answered since it started. Requests for the truth and for restatements do not count, but
+/// their connections do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Requests to the API.
@@ -33,6 +35,10 @@ pub struct Counters {
     pub unauthorized: u64,
     /// Other answers of status 400 and above.
     pub errors: u64,
+    /// Connections taken, whatever became of them.
+    pub connections: u64,
+    /// The most requests that were being answered at the same time.
+    pub most_in_flight: u64,
 }
 
 /// [`Counters`] as they are counted.
@@ -44,6 +50,9 @@ pub struct Counting {
     pub not_modified: AtomicU64,
     pub unauthorized: AtomicU64,
     pub errors: AtomicU64,
+    pub connections: AtomicU64,
+    pub in_flight: AtomicU64,
+    pub most_in_flight: AtomicU64,
 }
 
 impl Counting {
@@ -55,7 +64,28 @@ impl Counting {
             not_modified: self.not_modified.load(Relaxed),
             unauthorized: self.unauthorized.load(Relaxed),
             errors: self.errors.load(Relaxed),
+            connections: self.connections.load(Relaxed),
+            most_in_flight: self.most_in_flight.load(Relaxed),
         }
+    }
+}
+
+/// A request that is being answered, until it is dropped.
+pub struct InFlight(Arc<State>);
+
+impl InFlight {
+    /// Counts one more.
+    pub fn begin(state: &Arc<State>) -> Self {
+        let counting = &state.counting;
+        let now = counting.in_flight.fetch_add(1, Relaxed) + 1;
+        counting.most_in_flight.fetch_max(now, Relaxed);
+        Self(state.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.counting.in_flight.fetch_sub(1, Relaxed);
     }
 }
 
@@ -66,8 +96,8 @@ struct Period {
     sums: Option<Sums>,
 }
 
-/// A page in one encoding: fingerprint of the data, page, gzip or not.
-type PageKey = (u64, u64, bool);
+/// A page in one encoding: fingerprint of the data, page, gzip or not, and what its link begins with.
+type PageKey = (u64, u64, bool, Arc<str>);
 
 #[derive(Default)]
 struct PageCache {
@@ -83,6 +113,10 @@ pub struct State {
     pub counting: Counting,
     periods: HashMap<String, Mutex<HashMap<Month, Period>>>,
     cache: Mutex<PageCache>,
+    /// Requests of each page, under the text of what was asked for.
+    requests: Mutex<BTreeMap<String, u64>>,
+    /// How often each rule was played.
+    played: Vec<AtomicU64>,
 }
 
 /// A panic while a lock was held has been reported already; what the locks guard is whole between any two statements.
@@ -100,13 +134,22 @@ impl State {
                 let periods = (0..options.months).map(|count| {
                     let month = options.from.plus(count);
                     let statement = Statement::new(bill.clone(), &options, month, 1);
-                    let renderer = Arc::new(Renderer::new(statement, &options, enrollment, &endpoint));
+                    let renderer = Arc::new(Renderer::new(statement, &options, enrollment));
                     (month, Period { renderer, sums: None })
                 });
                 (enrollment.clone(), Mutex::new(periods.collect()))
             })
             .collect();
-        Self { options, endpoint, counting: Counting::default(), periods, cache: Mutex::default() }
+        let played = options.faults.rules.iter().map(|_| AtomicU64::new(0)).collect();
+        Self {
+            options,
+            endpoint,
+            counting: Counting::default(),
+            periods,
+            cache: Mutex::default(),
+            requests: Mutex::default(),
+            played,
+        }
     }
 
     /// Whether the enrollment is served.
@@ -154,7 +197,7 @@ impl State {
         }
         let version = statement.version + 1;
         let statement = Statement::new(statement.bill.clone(), &self.options, month, version);
-        let renderer = Arc::new(Renderer::new(statement, &self.options, enrollment, &self.endpoint));
+        let renderer = Arc::new(Renderer::new(statement, &self.options, enrollment));
         *period = Period { renderer, sums: None };
         Ok(version)
     }
@@ -182,6 +225,8 @@ impl State {
             }
             enrollments.insert(enrollment.clone(), Value::Object(periods));
         }
+        let rules = self.options.faults.rules.iter().zip(self.played());
+        let rules = rules.map(|(rule, played)| json!({"name": rule.name, "played": played}));
         let counters = self.counting.read();
         json!({
             "enrollments": enrollments,
@@ -193,7 +238,11 @@ impl State {
                 "not_modified": counters.not_modified,
                 "unauthorized": counters.unauthorized,
                 "errors": counters.errors,
+                "connections": counters.connections,
+                "most_in_flight": counters.most_in_flight,
             },
+            "requests": *lock(&self.requests),
+            "rules": rules.collect::<Vec<_>>(),
         })
     }
 
@@ -214,30 +263,54 @@ impl State {
         Some((renderer, sums))
     }
 
-    /// The body of a page; the next ones are begun in the background.
-    pub async fn page(self: &Arc<Self>, renderer: &Arc<Renderer>, page: u64, gzip: bool) -> Bytes {
-        let body = self.cell(renderer, page, gzip);
+    /// Counts a request and gives the rule that it plays.
+    pub fn note(&self, asked: &Asked) -> Option<&Rule> {
+        let attempt = {
+            let mut requests = lock(&self.requests);
+            let count = requests.entry(asked.to_string()).or_default();
+            *count += 1;
+            *count
+        };
+        let rule = self.options.faults.find(self.options.seed, asked, attempt)?;
+        self.played[rule].fetch_add(1, Relaxed);
+        self.options.faults.rules.get(rule)
+    }
+
+    /// How often each rule was played.
+    pub fn played(&self) -> Vec<u64> {
+        self.played.iter().map(|played| played.load(Relaxed)).collect()
+    }
+
+    /// Requests of a page, by the text of what was asked for.
+    pub fn requests_of(&self, what: &str) -> u64 {
+        lock(&self.requests).get(what).copied().unwrap_or_default()
+    }
+
+    /// The body of a page, whose link begins with `base`; the next ones are begun in the background.
+    pub async fn page(self: &Arc<Self>, renderer: &Arc<Renderer>, page: u64, gzip: bool, base: &Arc<str>) -> Bytes {
+        let body = self.cell(renderer, page, gzip, base);
         // Compressing takes longer than most clients need for a page, so more of it is done at once.
         let ahead = if gzip { 2 } else { 1 };
         for next in page + 1..=renderer.pages().min(page + ahead) {
-            let (cell, renderer) = (self.cell(renderer, next, gzip), renderer.clone());
+            let (cell, renderer) = (self.cell(renderer, next, gzip, base), renderer.clone());
             if !cell.initialized() {
-                tokio::spawn(async move { fill(&cell, &renderer, next, gzip).await });
+                let base = base.clone();
+                tokio::spawn(async move { fill(&cell, &renderer, next, gzip, &base).await });
             }
         }
-        fill(&body, renderer, page, gzip).await
+        fill(&body, renderer, page, gzip, base).await
     }
 
-    fn cell(&self, renderer: &Renderer, page: u64, gzip: bool) -> Arc<OnceCell<Bytes>> {
+    fn cell(&self, renderer: &Renderer, page: u64, gzip: bool, base: &Arc<str>) -> Arc<OnceCell<Bytes>> {
         let mut cache = lock(&self.cache);
-        let key = (renderer.statement().fingerprint(), page, gzip);
+        let key = (renderer.statement().fingerprint(), page, gzip, base.clone());
         if let Some(cell) = cache.pages.get(&key) {
             return cell.clone();
         }
         // The size is not known yet; gzip makes a page at least five times smaller.
         let bytes = renderer.rows_of(page) as usize * ROW_BYTES / if gzip { 5 } else { 1 };
         cache.bytes += bytes;
-        cache.order.push_back((key, bytes));
+        cache.order.push_back((key.clone(), bytes));
         while cache.bytes > CACHE_BYTES && cache.order.len() > 2 {
             if let Some((oldest, bytes)) = cache.order.pop_front() {
                 cache.pages.remove(&oldest);
@@ -249,11 +322,11 @@ impl State {
 }
 
 /// Renders a page into its cell, once, on a thread that may block.
-async fn fill(cell: &OnceCell<Bytes>, renderer: &Arc<Renderer>, page: u64, gzip: bool) -> Bytes {
+async fn fill(cell: &OnceCell<Bytes>, renderer: &Arc<Renderer>, page: u64, gzip: bool, base: &Arc<str>) -> Bytes {
     let render = || async {
-        let renderer = renderer.clone();
+        let (renderer, base) = (renderer.clone(), base.clone());
         let render = move || {
-            let body = renderer.page(page);
+            let body = renderer.page(page, &base);
             Bytes::from(if gzip { compress(&body) } else { body })
         };
         // Rendering fails only when the runtime is going down, and then nobody waits for the page.
@@ -262,7 +335,8 @@ async fn fill(cell: &OnceCell<Bytes>, renderer: &Arc<Renderer>, page: u64, gzip:
     cell.get_or_init(render).await.clone()
 }
 
-fn compress(body: &[u8]) -> Vec<u8> {
+/// A text as gzip.
+pub fn compress(body: &[u8]) -> Vec<u8> {
     let out = Vec::with_capacity(body.len() / 5 + 1024);
     let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
     // Writing to memory does not fail; should it, an empty body is no gzip and the client says so.

@@ -1,5 +1,6 @@
 //! The promises of billing-lake, each proved by a module of its name.
 
+mod a_bad_day_is_survived;
 mod a_broken_page_gives_its_rows_once;
 mod a_restated_period_replaces_the_old_one;
 mod a_torn_read_is_read_again;

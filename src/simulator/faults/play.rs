@@ -1,0 +1,193 @@
+//! Answers that go wrong.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH, LOCATION};
+use serde_json::{Value, json};
+
+use super::bomb::Bomb;
+use super::{Asked, BreakAt, Content, Dataset, NextLink, Packing, Place, Rule, Then};
+use crate::simulator::answers::{Answer, Call, error, json_answer, parameter, respond, set, takes_gzip};
+use crate::simulator::body::Body;
+use crate::simulator::state::{State, compress};
+use crate::simulator::wire::Breaker;
+
+/// Answers as the rule says, and breaks the connection if it says so.
+pub async fn play(state: &Arc<State>, call: &Call<'_>, asked: &Asked, rule: &Rule, breaker: &Breaker) -> Answer {
+    let then = &rule.then;
+    if then.restate_before {
+        restate(state, asked);
+    }
+    if !then.delay.is_zero() {
+        tokio::time::sleep(then.delay).await;
+    }
+    let mut answer = match (&then.body, &then.redirect, then.status) {
+        (_, Some(location), _) => redirect(call, location),
+        (Some(content), None, _) => replacement(state, call, asked, content, then.status),
+        (None, None, Some(status)) if !status.is_success() => {
+            if status.is_redirection() {
+                Answer::default()
+            } else {
+                error(status, SORRY)
+            }
+        }
+        (None, None, _) => regular(state, call, then).await,
+    };
+    if let Some(status) = then.status {
+        *answer.status_mut() = status;
+    }
+    shape(state, call, asked, then, &mut answer);
+    for (name, values) in &then.headers {
+        answer.headers_mut().remove(name);
+        for value in values {
+            answer.headers_mut().append(name, value.clone());
+        }
+    }
+    if then.restate_after {
+        restate(state, asked);
+    }
+    match then.break_at {
+        None => {}
+        Some((how, BreakAt::Head)) => breaker.at_head(how),
+        Some((how, BreakAt::Body(place))) => {
+            let bytes = match answer.body() {
+                Body::Whole(bytes) => resolve(place, bytes.len()) as u64,
+                Body::Bomb(_) => place.unsigned_abs(),
+            };
+            breaker.at_body(how, bytes);
+        }
+    }
+    answer
+}
+
+/// What errors say that a rule made.
+const SORRY: &str = "The service has a bad day.";
+
+/// The answer that would be right, its text unpacked.
+async fn regular(state: &Arc<State>, call: &Call<'_>, then: &Then) -> Answer {
+    let mut headers = call.headers.clone();
+    headers.remove(ACCEPT_ENCODING);
+    if then.ignore_conditions {
+        headers.remove(IF_NONE_MATCH);
+    }
+    respond(state, &call.with_headers(&headers)).await
+}
+
+/// An answer that has nothing of the right one.
+fn replacement(state: &State, call: &Call<'_>, asked: &Asked, content: &Content, status: Option<StatusCode>) -> Answer {
+    let status = status.unwrap_or_default();
+    match content {
+        Content::Error => error(status, SORRY),
+        Content::Message => json_answer(status, json!({"message": SORRY}).to_string()),
+        Content::Html => {
+            let text = format!("<!DOCTYPE html><html><body><h1>{status}</h1><p>{SORRY}</p></body></html>");
+            let mut answer = json_answer(status, text);
+            set(&mut answer, CONTENT_TYPE, "text/html; charset=utf-8");
+            answer
+        }
+        Content::Empty => json_answer(status, ""),
+        Content::Text(text) => json_answer(status, filled(call, text)),
+        Content::Zeros(bytes) => bomb(Bomb::of_zeros(*bytes)),
+        Content::Rows(bytes) => {
+            let renderer = asked.period.and_then(|month| state.renderer(&asked.enrollment, month));
+            let row = renderer.map_or_else(|| b"{}".to_vec(), |renderer| renderer.first_row());
+            bomb(Bomb::of_rows(&row, *bytes))
+        }
+    }
+}
+
+fn bomb(bomb: Bomb) -> Answer {
+    let mut answer = json_answer(StatusCode::OK, "");
+    set(&mut answer, CONTENT_ENCODING, "gzip");
+    *answer.body_mut() = Body::Bomb(bomb);
+    answer
+}
+
+fn redirect(call: &Call<'_>, location: &str) -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = StatusCode::FOUND;
+    if let Ok(value) = HeaderValue::from_str(&filled(call, location)) {
+        answer.headers_mut().insert(LOCATION, value);
+    }
+    answer
+}
+
+/// Gives the body its faults: first in its text, then in its bytes as sent.
+fn shape(state: &State, call: &Call<'_>, asked: &Asked, then: &Then, answer: &mut Answer) {
+    let Body::Whole(body) = answer.body() else { return };
+    let mut text = body.to_vec();
+    if let Some(link) = &then.next_link {
+        relink(&mut text, &next_link(call, link));
+    }
+    if let Some(place) = then.cut_at {
+        text.truncate(resolve(place, text.len()));
+    }
+    let is_page = asked.dataset == Dataset::UsageDetails && answer.status() == StatusCode::OK && then.body.is_none();
+    let packs = match then.packing {
+        Some(packing) => packing != Packing::Plain,
+        None => is_page && state.options.gzip && takes_gzip(call.headers),
+    };
+    if packs && !text.is_empty() {
+        text = compress(&text);
+        set(answer, CONTENT_ENCODING, "gzip");
+    }
+    if then.packing == Some(Packing::Corrupt) {
+        let middle = text.len() / 2;
+        text.iter_mut().skip(middle).take(4).for_each(|byte| *byte = !*byte);
+    }
+    if let Some(place) = then.corrupt_at {
+        let place = resolve(place, text.len());
+        text.iter_mut().skip(place).take(1).for_each(|byte| *byte = !*byte);
+    }
+    *answer.body_mut() = Body::Whole(Bytes::from(text));
+}
+
+/// A place in a body of that length.
+fn resolve(place: Place, length: usize) -> usize {
+    let distance = usize::try_from(place.unsigned_abs()).unwrap_or(usize::MAX);
+    if place < 0 { length.saturating_sub(distance) } else { length.min(distance) }
+}
+
+/// Puts another link at the end of a page.
+fn relink(text: &mut Vec<u8>, link: &str) {
+    const NAME: &[u8] = b"\"nextLink\":";
+    if let Some(at) = text.windows(NAME.len()).rposition(|window| window == NAME) {
+        text.truncate(at + NAME.len());
+        text.extend_from_slice(Value::from(link).to_string().as_bytes());
+        text.push(b'}');
+    }
+}
+
+fn next_link(call: &Call<'_>, link: &NextLink) -> String {
+    match link {
+        NextLink::Itself => filled(call, "{base}{target}"),
+        NextLink::First => format!("{}{}", call.base, call.path),
+        NextLink::Endless => {
+            let (rest, round) = match parameter(call.query, "round") {
+                None => (call.query, 0),
+                Some(text) => {
+                    let rest = call.query.rsplit_once("round=").map_or("", |(rest, _)| rest.trim_end_matches('&'));
+                    (rest, text.parse::<u64>().unwrap_or_default())
+                }
+            };
+            let separator = if rest.is_empty() { "" } else { "&" };
+            format!("{}{}?{rest}{separator}round={}", call.base, call.path, round.saturating_add(1))
+        }
+        NextLink::Text(text) => filled(call, text),
+    }
+}
+
+/// The text with what stands for addresses replaced.
+fn filled(call: &Call<'_>, text: &str) -> String {
+    let query = if call.query.is_empty() { String::new() } else { format!("?{}", call.query) };
+    text.replace("{base}", call.base).replace("{target}", &format!("{}{query}", call.path))
+}
+
+fn restate(state: &State, asked: &Asked) {
+    if let Some(month) = asked.period {
+        // A period without usage has nothing to restate.
+        let _ = state.restate(&asked.enrollment, month);
+    }
+}

@@ -1,0 +1,251 @@
+//! Rules from JSON, read key by key, so that a mistake is named with its place.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+
+use super::{Attempts, BreakAt, BreakHow, Content, Dataset, NextLink, Packing, Place, Rule, Then, When, WhichPage};
+use crate::simulator::Error;
+
+/// The rules of a text.
+pub fn rules(text: &str) -> Result<Vec<Rule>, Error> {
+    let json = serde_json::from_str::<Vec<Value>>(text).map_err(|error| Error::Json { problem: error.to_string() })?;
+    json.into_iter().enumerate().map(|(index, rule)| read_rule(index + 1, rule)).collect()
+}
+
+fn read_rule(number: usize, rule: Value) -> Result<Rule, Error> {
+    let mut keys = Keys::of(number, "", &rule)?;
+    let name = keys.take("name", "a text", text)?;
+    let when = keys.take("when", "an object", |value| value.is_object().then(|| value.clone()))?;
+    let then = keys.take("then", "an object", |value| value.is_object().then(|| value.clone()))?;
+    keys.end()?;
+    let when = when.map_or_else(|| Ok(When::default()), |when| read_when(number, &when))?;
+    let Some(then) = then else {
+        return Err(Error::Rule { number, key: "then".to_owned(), problem: "it is missing".to_owned() });
+    };
+    Ok(Rule { name, when, then: read_then(number, &then)? })
+}
+
+fn read_when(number: usize, when: &Value) -> Result<When, Error> {
+    let mut keys = Keys::of(number, "when.", when)?;
+    let when = When {
+        dataset: keys.take("dataset", "\"usage_details\" or \"billing_periods\"", dataset)?,
+        enrollment: keys.take("enrollment", "a text", text)?,
+        period: keys.take("period", "a month as \"2024-01\"", |value| value.as_str()?.parse().ok())?,
+        page: keys.take("page", "a number from 1 on, or \"last\"", which_page)?,
+        attempt: keys.take("attempt", "a number from 1 on, or an object of from, to, every", attempts)?,
+        conditional: keys.take("conditional", "true or false", Value::as_bool)?,
+        share: keys.take("share", "a number from 0 to 1", |value| {
+            value.as_f64().filter(|share| (0.0..=1.0).contains(share))
+        })?,
+    };
+    keys.end()?;
+    Ok(when)
+}
+
+fn read_then(number: usize, then: &Value) -> Result<Then, Error> {
+    const AT: &str = "a number of bytes, negative before the end, or \"head\"";
+    const PLACE: &str = "a number of bytes, negative before the end";
+    const LINK: &str = "a text without spaces or control characters";
+    let mut keys = Keys::of(number, "then.", then)?;
+    if keys.left.is_empty() {
+        return Err(Error::Rule { number, key: "then".to_owned(), problem: "it holds nothing to play".to_owned() });
+    }
+    let mut break_at = None;
+    for (key, how) in [("stall_at", BreakHow::Stall), ("close_at", BreakHow::Close), ("reset_at", BreakHow::Reset)] {
+        if let Some(at) = keys.take(key, AT, at)?
+            && break_at.replace((how, at)).is_some()
+        {
+            return Err(keys.wrong(key, "one of stall_at, close_at and reset_at is enough"));
+        }
+    }
+    let restate = keys.take("restate", "\"before\" or \"after\"", |value| match value.as_str()? {
+        "before" => Some(true),
+        "after" => Some(false),
+        _ => None,
+    })?;
+    let then = Then {
+        status: keys.take("status", "a status from 200 to 599", status)?,
+        body: keys.take(
+            "body",
+            "\"error\", \"message\", \"html\", \"empty\", or an object of one of text, zeros, rows (up to 100 GB)",
+            content,
+        )?,
+        headers: keys
+            .take(
+                "headers",
+                "an object of names with a text, a list of texts, or null; no character above \\u00ff",
+                headers,
+            )?
+            .unwrap_or_default(),
+        delay: keys
+            .take("delay_ms", "a number of milliseconds", Value::as_u64)?
+            .map(Duration::from_millis)
+            .unwrap_or_default(),
+        break_at,
+        cut_at: keys.take("cut_at", PLACE, Value::as_i64)?,
+        corrupt_at: keys.take("corrupt_at", PLACE, Value::as_i64)?,
+        packing: keys.take("gzip", "true, false or \"corrupt\"", packing)?,
+        restate_before: restate == Some(true),
+        restate_after: restate == Some(false),
+        ignore_conditions: keys.take("ignore_conditions", "true or false", Value::as_bool)?.unwrap_or_default(),
+        next_link: keys.take("next_link", "\"self\", \"first\", \"endless\", or a text with {base}", next_link)?,
+        redirect: keys.take("redirect", LINK, |value| {
+            // It becomes a header; what stands for the braces is visible ASCII.
+            let text = text(value)?;
+            HeaderValue::from_str(&text).is_ok().then_some(text)
+        })?,
+    };
+    if then.redirect.is_some() && then.body.is_some() {
+        return Err(keys.wrong("body", "a redirect has none"));
+    }
+    keys.end()?;
+    Ok(then)
+}
+
+/// The keys of an object that have not been taken yet.
+struct Keys<'a> {
+    number: usize,
+    prefix: &'static str,
+    left: Map<String, Value>,
+    known: Vec<&'a str>,
+}
+
+impl<'a> Keys<'a> {
+    fn of(number: usize, prefix: &'static str, value: &Value) -> Result<Self, Error> {
+        let Value::Object(left) = value else {
+            let key = prefix.trim_end_matches('.').to_owned();
+            return Err(Error::Rule { number, key, problem: "write an object of when and then".to_owned() });
+        };
+        Ok(Self { number, prefix, left: left.clone(), known: Vec::new() })
+    }
+
+    fn take<T>(
+        &mut self,
+        key: &'a str,
+        form: &str,
+        read: impl FnOnce(&Value) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        self.known.push(key);
+        match self.left.remove(key) {
+            None => Ok(None),
+            Some(value) => read(&value).map(Some).ok_or_else(|| self.wrong(key, &format!("write {form}"))),
+        }
+    }
+
+    fn end(self) -> Result<(), Error> {
+        match self.left.keys().next() {
+            None => Ok(()),
+            Some(key) => Err(self.wrong(key, &format!("there is no such key; write {}", self.known.join(", ")))),
+        }
+    }
+
+    fn wrong(&self, key: &str, problem: &str) -> Error {
+        Error::Rule { number: self.number, key: format!("{}{key}", self.prefix), problem: problem.to_owned() }
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn dataset(value: &Value) -> Option<Dataset> {
+    [Dataset::UsageDetails, Dataset::BillingPeriods].into_iter().find(|dataset| value == &dataset.to_string())
+}
+
+fn count(value: &Value) -> Option<u64> {
+    value.as_u64().filter(|count| *count > 0)
+}
+
+fn which_page(value: &Value) -> Option<WhichPage> {
+    if value == "last" { Some(WhichPage::Last) } else { count(value).map(WhichPage::Number) }
+}
+
+fn attempts(value: &Value) -> Option<Attempts> {
+    if let Some(number) = count(value) {
+        return Some(Attempts { from: number, to: number, every: 1 });
+    }
+    let mut attempts = Attempts { from: 1, to: u64::MAX, every: 1 };
+    for (key, value) in value.as_object()? {
+        let number = count(value)?;
+        match key.as_str() {
+            "from" => attempts.from = number,
+            "to" => attempts.to = number,
+            "every" => attempts.every = number,
+            _ => return None,
+        }
+    }
+    Some(attempts)
+}
+
+fn at(value: &Value) -> Option<BreakAt> {
+    if value == "head" { Some(BreakAt::Head) } else { value.as_i64().map(|place: Place| BreakAt::Body(place)) }
+}
+
+fn status(value: &Value) -> Option<StatusCode> {
+    let number = value.as_u64().filter(|number| (200..=599).contains(number))?;
+    StatusCode::from_u16(number as u16).ok()
+}
+
+fn content(value: &Value) -> Option<Content> {
+    if let Some(word) = value.as_str() {
+        return match word {
+            "error" => Some(Content::Error),
+            "message" => Some(Content::Message),
+            "html" => Some(Content::Html),
+            "empty" => Some(Content::Empty),
+            _ => None,
+        };
+    }
+    let object = value.as_object().filter(|object| object.len() == 1)?;
+    let (key, value) = object.iter().next()?;
+    match key.as_str() {
+        "text" => text(value).map(Content::Text),
+        "zeros" => bomb_bytes(value).map(Content::Zeros),
+        "rows" => bomb_bytes(value).map(Content::Rows),
+        _ => None,
+    }
+}
+
+/// Up to 100 GB: beyond that the checksum takes longer than anyone waits.
+fn bomb_bytes(value: &Value) -> Option<u64> {
+    value.as_u64().filter(|bytes| *bytes <= 100_000_000_000)
+}
+
+fn packing(value: &Value) -> Option<Packing> {
+    match value {
+        Value::Bool(true) => Some(Packing::Gzip),
+        Value::Bool(false) => Some(Packing::Plain),
+        value if value == "corrupt" => Some(Packing::Corrupt),
+        _ => None,
+    }
+}
+
+fn next_link(value: &Value) -> Option<NextLink> {
+    Some(match value.as_str()? {
+        "self" => NextLink::Itself,
+        "first" => NextLink::First,
+        "endless" => NextLink::Endless,
+        text => NextLink::Text(text.to_owned()),
+    })
+}
+
+fn headers(value: &Value) -> Option<Vec<(HeaderName, Vec<HeaderValue>)>> {
+    let read = |(name, value): (&String, &Value)| {
+        let values = match value {
+            Value::Null => Vec::new(),
+            Value::Array(values) => values.iter().map(header).collect::<Option<_>>()?,
+            value => vec![header(value)?],
+        };
+        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, values))
+    };
+    value.as_object()?.iter().map(read).collect()
+}
+
+/// A header's value: each character is one byte.
+fn header(value: &Value) -> Option<HeaderValue> {
+    let bytes = value.as_str()?.chars().map(|character| u8::try_from(u32::from(character)).ok());
+    HeaderValue::from_bytes(&bytes.collect::<Option<Vec<u8>>>()?).ok()
+}

@@ -4,19 +4,17 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::Child;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
 use billing_lake::lake::Lake;
 use billing_lake::simulator::{Faults, Options, Simulator, Tls};
 use billing_lake::source::{ApiKey, Client, ClientOptions};
-use billing_lake::sync::{
-    Clock, ErrorKind, Recheck, RunOutcome, RunReport, Silent, Sleep, SliceOutcome, SyncOptions, sync,
-};
-use chrono::{DateTime, Utc};
+use billing_lake::sync::{Clock, ErrorKind, Recheck, RunOutcome, RunReport, Silent, SliceOutcome, SyncOptions, sync};
+use chrono::Utc;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::Value;
 
+use super::moved_clock::MovedClock;
 use super::program::{KEY, Program};
 use super::published::{Place, units};
 use super::simulated_api::Api;
@@ -24,27 +22,6 @@ use super::simulated_api::Api;
 const BAD_DAY: &str = include_str!("../../examples/faults/bad-day.json");
 const RENEWAL: &str = include_str!("../../examples/faults/renewal.json");
 const THROTTLING: &str = include_str!("../../examples/faults/throttling.json");
-
-/// Waits in no time: whoever sleeps moves it.
-#[derive(Debug, Default)]
-struct Impatient {
-    slept: Mutex<Duration>,
-}
-
-impl Clock for Impatient {
-    fn now(&self) -> DateTime<Utc> {
-        Utc::now()
-    }
-
-    fn elapsed(&self) -> Duration {
-        *self.slept.lock().unwrap()
-    }
-
-    fn sleep(&self, time: Duration) -> Sleep {
-        *self.slept.lock().unwrap() += time;
-        Box::pin(std::future::ready(()))
-    }
-}
 
 /// A simulator of one period in pages of five rows.
 async fn simulator(pages: u64, rules: &str) -> Simulator {
@@ -66,7 +43,7 @@ async fn synced(simulator: &Simulator, place: &Place) -> RunReport {
     let client = Client::new(ClientOptions { endpoint: simulator.endpoint(), ..ClientOptions::default() }).unwrap();
     let mut options = SyncOptions::new(vec![("100".parse().unwrap(), ApiKey::from_text(KEY).unwrap())]);
     options.recheck = Recheck::All;
-    options.clock = Arc::new(Impatient::default());
+    options.clock = MovedClock::at(&Utc::now().to_rfc3339()) as Arc<dyn Clock>;
     sync(&lake, Arc::new(client), options, Arc::new(Silent)).await
 }
 

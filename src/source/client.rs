@@ -1,6 +1,6 @@
 //! The HTTP client: one attempt at one request.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -13,7 +13,7 @@ use super::body::{Answer, Body, not_json};
 use super::error::{NetworkProblem, SourceError, shown};
 use super::key::ApiKey;
 use super::link;
-use super::origin::Origins;
+use super::origin::{Origins, host_of, is_loopback};
 use super::refusal::{retry_after, service_message};
 use crate::contract::{BillingPeriod, Enrollment};
 
@@ -104,15 +104,16 @@ impl Request {
 
 /// A client of one endpoint. Clones share their connections; one is enough for a run.
 ///
-/// It follows no link or redirect out of the endpoint's origin and the hosts that are trusted, never sends the key elsewhere, and speaks without TLS only to
-/// this machine unless told otherwise. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are obeyed, except that this machine is
+/// It follows no link or redirect out of the endpoint's origin and the hosts that are trusted, never sends the key
+/// elsewhere, and speaks without TLS only to this machine unless told otherwise. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are obeyed, except that this machine is
 /// never asked through a proxy.
 #[derive(Clone, Debug)]
 pub struct Client {
+    /// For other machines, perhaps through a proxy.
     http: reqwest::Client,
+    /// For this machine.
+    direct: reqwest::Client,
     origins: Origins,
-    /// The endpoint's host in words, with the proxy on the way to it.
-    host: String,
     idle_timeout: Duration,
 }
 
@@ -123,44 +124,18 @@ impl Client {
     /// [`SourceError::Setting`] when the endpoint is no URL that may carry a key, or certificates cannot be read.
     pub fn new(options: ClientOptions) -> Result<Client, SourceError> {
         let origins = Origins::new(&options.endpoint, &options.trust_hosts, options.allow_http)?;
-        let local = origins.is_local();
-
         // The first call of the process decides; that it was made already is no error.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(options.user_agent)
-            .connect_timeout(options.connect_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false);
-        if local {
-            builder = builder.no_proxy();
-        }
-        if let Some(path) = &options.ca_bundle {
-            const HINT: &str = "--ca-bundle names a PEM file with one or more certificates";
-            let unusable = |why: String| SourceError::setting(format!("the CA bundle {} {why}", path.display()), HINT);
-            let pem = std::fs::read(path).map_err(|error| unusable(format!("cannot be read: {error}")))?;
-            let certificates = Certificate::from_pem_bundle(&pem).map_err(|_| unusable("is no PEM file".to_owned()))?;
-            if certificates.is_empty() {
-                return Err(unusable("holds no certificate".to_owned()));
-            }
-            builder = builder.tls_certs_merge(certificates);
-        } else if local && origins.endpoint().scheme() == "http" && options.trust_hosts.is_empty() {
+        let certificates = options.ca_bundle.as_deref().map(certificates_of).transpose()?;
+        let certificates = match certificates {
             // TLS will not be spoken, so a machine without a certificate store is no obstacle.
-            builder = builder.tls_certs_only([]);
-        }
-        let http = builder.build().map_err(|error| {
-            let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-            SourceError::setting(
-                format!("the HTTP client cannot be set up: {}", shown(&cause)),
-                "install the platform's certificates (package ca-certificates) or name a PEM file with --ca-bundle",
-            )
-        })?;
-        let proxy = if local { None } else { proxy_of(origins.endpoint()) };
-        let host = match proxy {
-            Some(proxy) => format!("{} through the proxy {proxy}", origins.host()),
-            None => origins.host(),
+            None if origins.all().all(|url| url.scheme() == "http" && is_loopback(url)) => Certificates::None,
+            more => Certificates::Platform(more.unwrap_or_default()),
         };
-        Ok(Client { http, origins, host, idle_timeout: options.idle_timeout })
+        let (local, remote) = (origins.all().any(is_loopback), !origins.all().all(is_loopback));
+        let first = http_client(&options, &certificates, remote)?;
+        let direct = if local && remote { http_client(&options, &certificates, false)? } else { first.clone() };
+        Ok(Client { http: first, direct, origins, idle_timeout: options.idle_timeout })
     }
 
     /// The endpoint as it is used; it holds no secret.
@@ -230,8 +205,14 @@ impl Client {
                     if key.is_in(location.as_bytes()) {
                         return Err(SourceError::content(request, "the redirect holds the API key"));
                     }
-                    url = link::admit_redirect(location.as_bytes(), &url, &self.origins)
-                        .map_err(|problem| SourceError::content(request, key.redact(&problem)))?;
+                    url = link::admit_redirect(
+                        location.as_bytes(),
+                        &url,
+                        &self.origins,
+                        &request.enrollment,
+                        request.period,
+                    )
+                    .map_err(|problem| SourceError::content(request, key.redact(&problem)))?;
                 }
                 300..400 => {
                     return Err(SourceError::content(request, format!("answered {status}, which is not followed")));
@@ -249,10 +230,9 @@ impl Client {
         key: &ApiKey,
         condition: Option<&HeaderValue>,
     ) -> Result<Response, SourceError> {
-        let host = &self.host;
-        let mut request = self
-            .http
-            .get(url)
+        let http = if is_loopback(&url) { &self.direct } else { &self.http };
+        let mut request = http
+            .get(url.clone())
             .header(AUTHORIZATION, key.header()?)
             .header(ACCEPT, "application/json")
             .header(ACCEPT_ENCODING, "gzip");
@@ -261,11 +241,11 @@ impl Client {
         }
         match timeout(self.idle_timeout, request.send()).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(SourceError::of_connection(path, host, &error)),
+            Ok(Err(error)) => Err(SourceError::of_connection(path, &way_to(&url), &error)),
             Err(_) => Err(SourceError::Network {
                 path: path.to_owned(),
                 problem: NetworkProblem::Lost,
-                cause: format!("no answer from {host} within {:?}", self.idle_timeout),
+                cause: format!("no answer from {} within {:?}", way_to(&url), self.idle_timeout),
             }),
         }
     }
@@ -309,10 +289,61 @@ impl Client {
     }
 }
 
-/// The proxy that requests to a URL go through, without its credentials: found as the HTTP library finds it.
-fn proxy_of(url: &Url) -> Option<String> {
-    let proxy = Matcher::from_env().intercept(&url.as_str().parse().ok()?)?;
-    proxy.uri().authority().map(|authority| shown(authority.as_str().rsplit('@').next().unwrap_or_default()))
+/// Which authorities may vouch for a server.
+enum Certificates {
+    /// None: TLS is not spoken.
+    None,
+    /// The platform's, and these.
+    Platform(Vec<Certificate>),
+}
+
+/// The certificates of a PEM file.
+fn certificates_of(path: &Path) -> Result<Vec<Certificate>, SourceError> {
+    const HINT: &str = "--ca-bundle names a PEM file with one or more certificates";
+    let unusable = |why: String| SourceError::setting(format!("the CA bundle {} {why}", path.display()), HINT);
+    let pem = std::fs::read(path).map_err(|error| unusable(format!("cannot be read: {error}")))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|_| unusable("is no PEM file".to_owned()))?;
+    if certificates.is_empty() { Err(unusable("holds no certificate".to_owned())) } else { Ok(certificates) }
+}
+
+/// The HTTP library's client, which obeys the environment's proxies or uses none.
+fn http_client(
+    options: &ClientOptions,
+    certificates: &Certificates,
+    proxies: bool,
+) -> Result<reqwest::Client, SourceError> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(&options.user_agent)
+        .connect_timeout(options.connect_timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false);
+    if !proxies {
+        builder = builder.no_proxy();
+    }
+    builder = match certificates {
+        Certificates::None => builder.tls_certs_only([]),
+        Certificates::Platform(more) => builder.tls_certs_merge(more.iter().cloned()),
+    };
+    builder.build().map_err(|error| {
+        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        SourceError::setting(
+            format!("the HTTP client cannot be set up: {}", shown(&cause)),
+            "install the platform's certificates (package ca-certificates) or name a PEM file with --ca-bundle",
+        )
+    })
+}
+
+/// The host of a URL in words, with the proxy on the way to it: found as the HTTP library finds it, and without its
+/// credentials.
+fn way_to(url: &Url) -> String {
+    let proxy = || Matcher::from_env().intercept(&url.as_str().parse().ok()?)?.uri().authority().cloned();
+    match if is_loopback(url) { None } else { proxy() } {
+        Some(proxy) => {
+            let proxy = proxy.as_str().rsplit('@').next().unwrap_or_default();
+            format!("{} through the proxy {}", host_of(url), shown(proxy))
+        }
+        None => host_of(url),
+    }
 }
 
 #[cfg(test)]
@@ -387,6 +418,35 @@ mod tests {
             assert!(matches!(answer, Ok(Answer::NotModified)), "{answer:?}");
             let sent: String = etag.iter().map(|b| char::from(*b)).collect();
             assert!(asked[0].contains(&format!("if-none-match: {sent}\r\n")), "{asked:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_form_of_etag_comes_back_as_it_was() {
+        let long = [b"W/\"".to_vec(), b"\x80\xff, *;='\t".repeat(820), b"\"".to_vec()].concat();
+        for (sent, kept) in [
+            (&[&b"\"strong\""[..]][..], Some(&b"\"strong\""[..])),
+            (&[b"W/\"weak, with \xfc\""], Some(b"W/\"weak, with \xfc\"")),
+            (&[b"w/bare token"], Some(b"w/bare token")),
+            (&[b"\"never closed"], Some(b"\"never closed")),
+            (&[b"\"\""], Some(b"\"\"")),
+            (&[b"*"], Some(b"*")),
+            (&[b"  \"spaces around are no part of it\"  "], Some(b"\"spaces around are no part of it\"")),
+            (&[&long], Some(&long)),
+            // Of several the first counts: sent back, it proves no less than any other.
+            (&[b"\"first\"", b"\"second\""], Some(b"\"first\"")),
+            (&[b""], None),
+            (&[], None),
+        ] {
+            let head: Vec<u8> = sent.iter().flat_map(|etag| [b"ETag: ", *etag, b"\r\n"].concat()).collect();
+            let head =
+                [b"HTTP/1.1 200 OK\r\nConnection: close\r\n", &head[..], b"Content-Length: 2\r\n\r\n[]"].concat();
+            let (answer, _) = ask(vec![Play::Bytes(head)], None).await;
+            let Ok(Answer::Body(body)) = answer else { panic!("{answer:?}") };
+            assert_eq!(body.etag.as_deref(), kept);
+            let (_, asked) = ask(vec![self::answer("200 OK", "", b"[]")], body.etag.as_deref()).await;
+            let returned = asked[0].lines().find_map(|line| line.strip_prefix("if-none-match: "));
+            assert_eq!(returned.map(|text| text.chars().map(|c| c as u8).collect()), kept.map(<[u8]>::to_vec));
         }
     }
 

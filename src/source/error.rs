@@ -30,6 +30,10 @@ pub enum ErrorKind {
 pub enum NetworkProblem {
     /// The server's certificate is not trusted; asking again cannot help.
     Certificate,
+    /// The server's certificate is for other hosts; asking again cannot help.
+    CertificateName,
+    /// The server's certificate is too old, or not valid yet; asking again cannot help.
+    CertificateDate,
     /// A proxy wants credentials; asking again cannot help.
     ProxyLogin,
     /// The host's name was not found.
@@ -160,7 +164,7 @@ impl SourceError {
                 status => matches!(status, 200..=299 | 500..=599),
             },
             SourceError::Network { problem, .. } => {
-                !matches!(problem, NetworkProblem::Certificate | NetworkProblem::ProxyLogin)
+                matches!(problem, NetworkProblem::Name | NetworkProblem::Connect | NetworkProblem::Lost)
             }
             SourceError::Broken { .. } => true,
             SourceError::GivenUp { error, .. } => error.is_retryable(),
@@ -192,6 +196,12 @@ impl SourceError {
             SourceError::Network { problem: NetworkProblem::Certificate, .. } => Some(
                 "if the service or a proxy uses a private certificate authority, name its PEM file with --ca-bundle",
             ),
+            SourceError::Network { problem: NetworkProblem::CertificateName, .. } => {
+                Some("check --endpoint: another server than the one meant may have answered")
+            }
+            SourceError::Network { problem: NetworkProblem::CertificateDate, .. } => {
+                Some("check this machine's clock; if it is right, the service or the proxy needs a new certificate")
+            }
             SourceError::Network { problem: NetworkProblem::Name | NetworkProblem::Connect, .. } => {
                 Some("check --endpoint, the network, and HTTPS_PROXY and NO_PROXY if a proxy is needed")
             }
@@ -242,10 +252,13 @@ impl SourceError {
     /// A failure of the HTTP library before an answer stood.
     pub(super) fn of_connection(path: &str, host: &str, error: &reqwest::Error) -> Self {
         let root = root_cause(error);
-        let (problem, cause) = if certificate_refused(error) {
-            (NetworkProblem::Certificate, format!("the certificate of {host} is not trusted: {root}"))
+        let (problem, cause) = if let Some(problem) = certificate_problem(error) {
+            (problem, format!("the certificate of {host} is not trusted: {root}"))
         } else if root.contains("proxy authorization required") {
             (NetworkProblem::ProxyLogin, format!("the proxy on the way to {host} wants credentials"))
+        } else if root == "unsuccessful" {
+            // The HTTP library says no more about a proxy that answers CONNECT with anything but 200 and 407.
+            (NetworkProblem::Connect, format!("cannot connect to {host}: the proxy refuses"))
         } else if error.is_dns() {
             (NetworkProblem::Name, format!("cannot find the host {host}: {root}"))
         } else if error.is_connect() {
@@ -272,24 +285,36 @@ fn root_cause(error: &(dyn StdError + 'static)) -> String {
     shown(&root.to_string())
 }
 
-/// Whether the chain holds the TLS library's refusal of a certificate. An I/O error hides its content from `source`.
-fn certificate_refused(error: &(dyn StdError + 'static)) -> bool {
+/// What the TLS library has against the certificate, if that is in the chain. An I/O error hides its content from
+/// `source`.
+fn certificate_problem(error: &(dyn StdError + 'static)) -> Option<NetworkProblem> {
+    use rustls::CertificateError as Refusal;
     let mut next = Some(error);
     while let Some(error) = next {
-        if matches!(
-            error.downcast_ref::<rustls::Error>(),
-            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
-        ) {
-            return true;
+        match error.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::InvalidCertificate(refusal)) => {
+                return Some(match refusal {
+                    Refusal::NotValidForName | Refusal::NotValidForNameContext { .. } => {
+                        NetworkProblem::CertificateName
+                    }
+                    Refusal::Expired
+                    | Refusal::ExpiredContext { .. }
+                    | Refusal::NotValidYet
+                    | Refusal::NotValidYetContext { .. } => NetworkProblem::CertificateDate,
+                    _ => NetworkProblem::Certificate,
+                });
+            }
+            Some(rustls::Error::NoCertificatesPresented) => return Some(NetworkProblem::Certificate),
+            _ => {}
         }
         if let Some(inner) = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref)
-            && certificate_refused(inner)
+            && let Some(problem) = certificate_problem(inner)
         {
-            return true;
+            return Some(problem);
         }
         next = error.source();
     }
-    false
+    None
 }
 
 /// A foreign text fit for one line of a terminal or log: runs of white space are one space, control characters and

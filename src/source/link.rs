@@ -1,6 +1,8 @@
 //! Which links of the service are followed. The key travels with every request, so a link that leaves the trusted
 //! origins, or the enrollment's part of them, is refused before anything is sent.
 
+use std::borrow::Cow;
+
 use reqwest::Url;
 
 use super::error::shown;
@@ -48,9 +50,7 @@ pub(super) fn admit_next(
         Some(target) if !target.enrollment.eq_ignore_ascii_case(enrollment.as_str()) => {
             return refused("leaves the enrollment");
         }
-        Some(Target { period: Some(other), .. }) if period.is_some_and(|period| other != period.id()) => {
-            return refused("leads to another billing period");
-        }
+        Some(target) if target.is_of_another(period) => return refused("leads to another billing period"),
         Some(_) => {}
         None => return refused("leaves the enrollment"),
     }
@@ -61,18 +61,38 @@ pub(super) fn admit_next(
     Ok(url)
 }
 
-/// Where a redirect leads, or why it is not followed: only to a trusted origin.
-pub(super) fn admit_redirect(location: &[u8], from: &Url, origins: &Origins) -> Result<Url, String> {
+/// Where a redirect leads, or why it is not followed: only to a trusted origin, wherever in it, but never to another
+/// enrollment or billing period.
+pub(super) fn admit_redirect(
+    location: &[u8],
+    from: &Url,
+    origins: &Origins,
+    enrollment: &Enrollment,
+    period: Option<BillingPeriod>,
+) -> Result<Url, String> {
     let text = String::from_utf8_lossy(location);
     let refused = |why: &str| Err(format!("the redirect {why}: {}", without_query(&text)));
     if location.len() > MAX_LINK_BYTES {
         return refused("is longer than 16 KiB");
     }
-    match from.join(&text) {
-        Err(_) => refused("is not a URL"),
-        Ok(url) if origins.prefix_of(&url).is_none() => refused("leaves the endpoint"),
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => refused("holds a user name"),
-        Ok(url) => Ok(url),
+    if matches!(text, Cow::Owned(_)) {
+        return refused("is no text");
+    }
+    let Ok(url) = from.join(&text) else {
+        return refused("is not a URL");
+    };
+    let Some(prefix) = origins.prefix_of(&url) else {
+        return refused("leaves the endpoint");
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return refused("holds a user name");
+    }
+    match target_of(url.path(), prefix) {
+        Some(target) if !target.enrollment.eq_ignore_ascii_case(enrollment.as_str()) => {
+            refused("leaves the enrollment")
+        }
+        Some(target) if target.is_of_another(period) => refused("leads to another billing period"),
+        _ => Ok(url),
     }
 }
 
@@ -89,6 +109,14 @@ struct Target {
     enrollment: String,
     /// The billing period as the path says it, if it names one.
     period: Option<String>,
+}
+
+impl Target {
+    /// Whether the path names a billing period that is not the one asked for.
+    fn is_of_another(&self, period: Option<BillingPeriod>) -> bool {
+        let named = self.period.as_deref();
+        period.is_some_and(|period| named.is_some_and(|named| named != period.id()))
+    }
 }
 
 /// Reads `{prefix}/v{n}/enrollments/{enrollment}/…`; none when the path is another one, or could be taken for another.
@@ -235,12 +263,39 @@ mod tests {
     fn a_redirect_stays_within_the_origin() {
         let origins = Origins::new("https://consumption.azure.com", &["mirror.example".into()], false).unwrap();
         let from = Url::parse("https://consumption.azure.com/v3/enrollments/100/x").unwrap();
-        let admit = |location: &str| admit_redirect(location.as_bytes(), &from, &origins).map(String::from);
-        assert!(admit("https://mirror.example/y").is_ok());
-        assert_eq!(admit("/v4/y").unwrap(), "https://consumption.azure.com/v4/y");
-        assert_eq!(admit("https://CONSUMPTION.azure.com:443/y").unwrap(), "https://consumption.azure.com/y");
-        for location in ["http://consumption.azure.com/y", "//evil.example/y", "https://u@consumption.azure.com/y"] {
-            assert!(admit(location).is_err(), "{location}");
+        let (enrollment, period) = ("100".parse().unwrap(), "2024-11".parse().ok());
+        let admit = |location: &[u8]| admit_redirect(location, &from, &origins, &enrollment, period).map(String::from);
+        for (location, url) in [
+            ("https://mirror.example/y", "https://mirror.example/y"),
+            ("/v4/y", "https://consumption.azure.com/v4/y"),
+            ("y?t=1", "https://consumption.azure.com/v3/enrollments/100/y?t=1"),
+            ("https://CONSUMPTION.azure.com:443/y", "https://consumption.azure.com/y"),
+            (
+                "/V4/enrollments/100/billingperiods/202411/x",
+                "https://consumption.azure.com/V4/enrollments/100/billingperiods/202411/x",
+            ),
+        ] {
+            assert_eq!(admit(location.as_bytes()).as_deref(), Ok(url));
         }
+        for (location, why) in [
+            ("http://consumption.azure.com/y", "leaves the endpoint"),
+            ("//evil.example/y", "leaves the endpoint"),
+            ("\\\\evil.example\\y", "leaves the endpoint"),
+            ("https://consumption.azure.com:8443/y", "leaves the endpoint"),
+            ("data:,x", "leaves the endpoint"),
+            ("https://u@consumption.azure.com/y", "holds a user name"),
+            ("https://:p@consumption.azure.com/y", "holds a user name"),
+            ("/v3/enrollments/200/x", "leaves the enrollment"),
+            ("../200/x", "leaves the enrollment"),
+            ("/v3/%65nrollments/200/x", "leaves the enrollment"),
+            ("https://mirror.example/v3/enrollments/200/x", "leaves the enrollment"),
+            ("/v3/enrollments/100/billingPeriods/202410/x", "leads to another billing period"),
+            ("https://[", "is not a URL"),
+        ] {
+            let told = admit(location.as_bytes()).unwrap_err();
+            assert!(told.contains(why), "{location}: {told}");
+        }
+        assert!(admit(b"/caf\xe9").unwrap_err().contains("is no text"));
+        assert!(admit(&[b'a'; 20_000]).unwrap_err().contains("16 KiB"));
     }
 }

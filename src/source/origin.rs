@@ -38,15 +38,9 @@ impl Origins {
         url
     }
 
-    /// The endpoint's host, and its port if that is not the usual one.
-    pub(super) fn host(&self) -> String {
-        let name = self.endpoint.host_str().unwrap_or_default();
-        self.endpoint.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
-    }
-
-    /// Whether the endpoint is this machine.
-    pub(super) fn is_local(&self) -> bool {
-        is_loopback(&self.endpoint)
+    /// A URL of each origin.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Url> {
+        std::iter::once(&self.endpoint).chain(&self.trusted)
     }
 
     /// What comes before every path of the API at a URL's origin; none when the key may not go there.
@@ -91,7 +85,14 @@ fn trusted_origin(host: &str) -> Result<Url, SourceError> {
     })
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// The host of a URL, and its port if that is not the usual one.
+pub(super) fn host_of(url: &Url) -> String {
+    let name = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
+}
+
+/// Whether a URL leads to this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())

@@ -73,7 +73,62 @@ fn without_tags(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What these header values ask for at that time.
+    fn waits(values: &[&[u8]], now: DateTime<Utc>) -> Option<Duration> {
+        let headers = values.iter().filter_map(|value| HeaderValue::from_bytes(value).ok());
+        retry_after(&headers.map(|value| (RETRY_AFTER, value)).fold(HeaderMap::new(), appended), now)
+    }
+
+    fn appended<N: reqwest::header::IntoHeaderName>(mut headers: HeaderMap, pair: (N, HeaderValue)) -> HeaderMap {
+        headers.append(pair.0, pair.1);
+        headers
+    }
+
+    /// Seconds since 1970, as far as two digits tell a year.
+    fn instant() -> impl Strategy<Value = DateTime<Utc>> {
+        (0..3_092_600_000i64).prop_map(|seconds| DateTime::from_timestamp(seconds, 0).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn seconds_are_the_wait(seconds: u64, zeros in 0..40usize, spaces in 0..4usize) {
+            let text = format!("{0}{1}{seconds}{0}", " ".repeat(spaces), "0".repeat(zeros));
+            prop_assert_eq!(waits(&[text.as_bytes()], DateTime::UNIX_EPOCH), Some(Duration::from_secs(seconds)));
+        }
+
+        #[test]
+        fn a_date_is_the_wait_until_then_in_all_three_forms(then in instant(), now in instant()) {
+            let wait = (then - now).to_std().unwrap_or_default();
+            for form in ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"] {
+                let text = then.format(form).to_string();
+                prop_assert_eq!(waits(&[text.as_bytes()], now), Some(wait), "{}", text);
+            }
+        }
+
+        #[test]
+        fn a_date_is_counted_from_the_answers_own(then in instant(), served in instant(), now in instant()) {
+            let form = |time: DateTime<Utc>| time.format("%a, %d %b %Y %H:%M:%S GMT").to_string().parse().unwrap();
+            let headers = [(RETRY_AFTER, form(then)), (DATE, form(served))].into_iter().fold(HeaderMap::new(), appended);
+            prop_assert_eq!(retry_after(&headers, now), Some((then - served).to_std().unwrap_or_default()));
+        }
+
+        #[test]
+        fn any_other_text_asks_for_nothing(text in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let wait = waits(&[&text], DateTime::UNIX_EPOCH);
+            prop_assert_eq!(wait.is_some(), !text.trim_ascii().is_empty() && text.trim_ascii().iter().all(u8::is_ascii_digit));
+        }
+
+        #[test]
+        fn nothing_beside_it_shortens_a_wait(seconds: u32, others in proptest::collection::vec("[ -~]{0,40}", 0..6)) {
+            let text = seconds.to_string();
+            let values: Vec<_> = others.iter().map(String::as_bytes).chain([text.as_bytes()]).collect();
+            prop_assert!(waits(&values, DateTime::UNIX_EPOCH) >= Some(Duration::from_secs(seconds.into())));
+        }
+    }
 
     #[test]
     fn waits_are_read_in_every_form() {

@@ -136,6 +136,9 @@ pub struct ApiArgs {
     /// Send the key over plain http to hosts other than this machine.
     #[arg(long, env = "BILLING_LAKE_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
     pub allow_http: bool,
+    /// Further hosts, as HOST or HOST:PORT, that links and redirects may lead to over https, with the key.
+    #[arg(long, env = "BILLING_LAKE_TRUST_HOST", value_name = "HOST", value_delimiter = ',')]
+    pub trust_host: Vec<String>,
     /// All waits of a slice together, such as 15min or 90s.
     #[arg(long, env = "BILLING_LAKE_MAX_WAIT", default_value = "15min", value_name = "TIME", value_parser = duration)]
     pub max_wait: std::time::Duration,
@@ -166,7 +169,7 @@ pub enum RecheckWord {
 #[derive(Debug, Args)]
 pub struct SyncArgs {
     /// The enrollment number; may be given several times, or as a list with commas.
-    #[arg(long, env = "BILLING_LAKE_ENROLLMENT", value_name = "N", value_delimiter = ',', required = true)]
+    #[arg(long, env = "BILLING_LAKE_ENROLLMENT", value_name = "N", value_delimiter = ',')]
     pub enrollment: Vec<Enrollment>,
     /// Datasets, with commas: usage_details, billing_periods, or all.
     #[arg(long, env = "BILLING_LAKE_DATASETS", default_value = "usage_details", value_name = "NAMES", value_parser = datasets)]
@@ -208,7 +211,7 @@ pub struct SyncArgs {
 pub struct PeriodsArgs {
     /// The enrollment number.
     #[arg(long, env = "BILLING_LAKE_ENROLLMENT", value_name = "N")]
-    pub enrollment: Enrollment,
+    pub enrollment: Option<Enrollment>,
     /// How the list is printed.
     #[arg(long, env = "BILLING_LAKE_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub format: Format,

@@ -36,7 +36,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are no failure.
             let code = if error.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 };
-            let _ = error.print();
+            print_briefly(&error);
             return ExitCode::from(code);
         }
     };
@@ -71,6 +71,23 @@ async fn until_interrupted(command: Command, terminal: &Terminal) -> u8 {
         _ = signals.next() => output::complain("interrupted twice: the next run cleans up"),
     }
     code
+}
+
+/// Prints what is wrong with the command line, or its help. A value that was given is not repeated at any length.
+fn print_briefly(error: &clap::Error) {
+    const LONGEST_LINE: usize = 1_000;
+    let text = error.render().to_string();
+    if text.lines().all(|line| line.len() <= LONGEST_LINE) {
+        // When it cannot be written there is nobody left to tell.
+        let _ = error.print();
+        return;
+    }
+    for line in text.lines() {
+        match line.char_indices().nth(LONGEST_LINE) {
+            Some((end, _)) => output::complain(&format!("{}…", &line[..end])),
+            None => output::complain(line),
+        }
+    }
 }
 
 /// Reads the command line. A variable of the environment that is empty counts as not set, and so does one that an

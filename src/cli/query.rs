@@ -22,7 +22,7 @@ struct PeriodLine {
 /// `billing-lake periods`
 pub(super) async fn periods(args: PeriodsArgs, terminal: &Terminal, interrupt: &Interrupt) -> Result<u8, RunError> {
     let client = work::client(&args.api)?;
-    let options = work::of_api(&args.api, &[args.enrollment], interrupt)?;
+    let options = work::of_api(&args.api, args.enrollment.as_slice(), interrupt)?;
     let periods = sync::list_periods(client, &options, terminal.progress()).await?;
     terminal.end();
     let lines = periods.iter().map(|entry| PeriodLine {

@@ -96,22 +96,33 @@ pub(super) fn client(args: &ApiArgs) -> Result<Arc<Client>, RunError> {
     let options = ClientOptions {
         endpoint: args.endpoint.clone(),
         allow_http: args.allow_http,
+        trust_hosts: args.trust_host.clone(),
         ca_bundle: args.ca_bundle.clone(),
         ..ClientOptions::default()
     };
     Ok(Arc::new(Client::new(options)?))
 }
 
-/// The key from its file or the environment.
-fn api_key(args: &ApiArgs) -> Result<ApiKey, RunError> {
+/// The key from its file or the environment; none when neither is there.
+fn api_key(args: &ApiArgs) -> Result<Option<ApiKey>, RunError> {
     match (&args.api_key_file, std::env::var("BILLING_LAKE_API_KEY")) {
-        (Some(file), _) => Ok(ApiKey::from_file(file)?),
-        (None, Ok(key)) => Ok(ApiKey::from_text(&key)?),
-        (None, Err(_)) => Err(RunError::new(ErrorKind::Usage, "no API key").with_hint(
-            "set BILLING_LAKE_API_KEY to the key of the enrollment (Enterprise Portal, Reports, API Access Key), or \
-             BILLING_LAKE_API_KEY_FILE to a file that holds it; `billing-lake demo` works without one",
-        )),
+        (Some(file), _) => Ok(Some(ApiKey::from_file(file)?)),
+        (None, Ok(key)) => Ok(Some(ApiKey::from_text(&key)?)),
+        (None, Err(_)) => Ok(None),
     }
+}
+
+/// What a first run has to be told.
+fn missing(enrollment: bool, key: bool) -> RunError {
+    const ENROLLMENT: &str = "BILLING_LAKE_ENROLLMENT (or --enrollment) to the enrollment number";
+    const KEY: &str = "BILLING_LAKE_API_KEY to its key (Enterprise Portal, Reports, API Access Key), or \
+                       BILLING_LAKE_API_KEY_FILE to a file that holds it";
+    let (what, settings) = match (enrollment, key) {
+        (true, true) => ("no enrollment and no API key", format!("{ENROLLMENT}, and {KEY}")),
+        (true, false) => ("no enrollment", ENROLLMENT.to_owned()),
+        (false, _) => ("no API key", KEY.to_owned()),
+    };
+    RunError::new(ErrorKind::Usage, what).with_hint(format!("set {settings}; `billing-lake demo` works without"))
 }
 
 /// What the options of the API say about a run of these enrollments.
@@ -121,6 +132,9 @@ pub(super) fn of_api(
     interrupt: &Interrupt,
 ) -> Result<SyncOptions, RunError> {
     let key = api_key(args)?;
+    let Some(key) = key.as_ref().filter(|_| !enrollments.is_empty()) else {
+        return Err(missing(enrollments.is_empty(), key.is_none()));
+    };
     for warning in enrollments.iter().flat_map(|enrollment| key.warnings(enrollment, chrono::Utc::now())) {
         tracing::warn!("{warning}");
     }

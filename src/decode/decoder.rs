@@ -19,6 +19,8 @@ use crate::contract::{BillingPeriod, Contract, EXTRA, Enrollment};
 const UNKNOWN_NAMES: usize = 1_000;
 /// Bytes of an unknown field's name that are kept.
 const UNKNOWN_NAME_BYTES: usize = 256;
+/// Rejected rows of a page that wait for its end.
+const PAGE_REJECTED_ROWS: usize = 10_000;
 /// The name under which further unknown fields are counted.
 const FURTHER_UNKNOWN: &str = "(further names)";
 
@@ -58,7 +60,7 @@ pub struct Options {
     pub group_rows: usize,
     /// Bytes that a row group's rows may hold before it closes; at most 1 GiB.
     pub group_bytes: usize,
-    /// Bytes of a page after which its rows are committed in parts, so that it cannot be rolled back any more; at most
+    /// Bytes of a page, as text or as rows, after which its rows are committed in parts, so that it cannot be rolled back any more; at most
     /// 128 MiB.
     pub page_bytes: usize,
     /// Bytes of a row; a longer one is rejected, and its inside not checked when it comes in pieces. At most 128 MiB.
@@ -178,6 +180,8 @@ struct Rows {
     max_row_bytes: usize,
     /// Rows that are committed.
     committed: usize,
+    /// Bytes that they hold.
+    committed_bytes: usize,
     page: PageCounts,
     /// Rows of the page at work that were counted when a part of it was committed.
     parts: (u64, u64),
@@ -206,6 +210,7 @@ impl Decoder {
             committed_scope: options.scope,
             max_row_bytes: options.max_row_bytes,
             committed: 0,
+            committed_bytes: 0,
             page: PageCounts::default(),
             parts: (0, 0),
             rejected: Vec::new(),
@@ -226,13 +231,22 @@ impl Decoder {
         for piece in bytes.chunks(self.options.page_bytes.clamp(1, 8 << 20)) {
             self.reader.feed(piece, &mut self.rows)?;
             let unfinished = self.rows.decoder.rows() - self.rows.committed;
-            if self.reader.bytes() > self.options.page_bytes as u64 && self.rows.can_commit() {
+            if self.is_page_too_large() && self.rows.can_commit() {
                 self.partly_committed = true;
                 self.rows.commit();
                 self.close_full_group(unfinished)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the page at work takes too much to be kept until its end, as text, as rows or as rejected rows: short
+    /// rows take more memory than text.
+    fn is_page_too_large(&self) -> bool {
+        let most = self.options.page_bytes;
+        self.reader.bytes() > most as u64
+            || self.rows.decoder.bytes().saturating_sub(self.rows.committed_bytes) > most
+            || self.rows.page.rejected.len() > PAGE_REJECTED_ROWS
     }
 
     /// Ends the page and takes its rows for good.
@@ -365,6 +379,7 @@ impl Rows {
             self.sums[*column].add_residue(lost);
         }
         self.committed = rows;
+        self.committed_bytes = self.decoder.bytes();
         self.parts.0 += page.taken;
         self.parts.1 += page.rejected_rows;
         let summary = &mut self.summary;
@@ -440,6 +455,7 @@ impl Rows {
         arrays.push(months);
         self.decoder.start_group();
         self.committed = 0;
+        self.committed_bytes = 0;
         Ok(RecordBatch::try_new(self.contract.arrow_schema(), arrays)?)
     }
 }

@@ -107,6 +107,9 @@ pub enum LakeError {
     },
 }
 
+/// What is tried when a folder is made.
+pub(super) const CREATE_FOLDER: &str = "create the folder";
+
 impl LakeError {
     /// What kind of failure it is.
     pub fn kind(&self) -> LakeErrorKind {
@@ -137,6 +140,11 @@ impl LakeError {
             ),
             LakeError::RunInUse { .. } => Some("wait until that run has ended, or start this one again"),
             LakeError::NotAFolder { .. } => Some("move the file away or choose another destination"),
+            LakeError::Io { action, source, .. }
+                if *action == CREATE_FOLDER && source.kind() == io::ErrorKind::NotFound =>
+            {
+                Some("no folder can be made there: choose another destination")
+            }
             LakeError::Io { source, .. } => io_hint(source),
             LakeError::RunId { .. } | LakeError::Encode { .. } | LakeError::Mismatch { .. } => None,
         }
@@ -165,6 +173,7 @@ fn io_hint(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::ReadOnlyFilesystem => Some("the file system is mounted read-only: choose another destination"),
         io::ErrorKind::CrossesDevices => Some("the whole lake has to lie on one file system"),
         io::ErrorKind::NotFound => Some("the folder vanished during the run: is something else cleaning up there?"),
+        io::ErrorKind::InvalidFilename => Some("choose a destination with a shorter name"),
         io::ErrorKind::Unsupported => Some("the file system lacks what a lake needs (locks of files): choose another"),
         _ => None,
     }

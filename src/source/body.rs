@@ -71,7 +71,7 @@ impl Body {
     pub(super) fn new(response: Response, path: &str, idle_timeout: Duration) -> Result<Self, SourceError> {
         let headers = response.headers();
         let etag = headers.get(ETAG).map(|value| value.as_bytes().to_vec()).filter(|etag| !etag.is_empty());
-        let encoding = encoding(headers).map_err(|other| SourceError::Content {
+        let encoding = encoding(headers).map_err(|other| SourceError::Broken {
             path: path.to_owned(),
             problem: format!("the answer is packed as {other}, which was not asked for"),
         })?;

@@ -1,13 +1,11 @@
 //! The HTTP client: one attempt at one request.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
-use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, DATE, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER,
-};
+use chrono::Utc;
+use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, IF_NONE_MATCH, LOCATION};
 use reqwest::{Certificate, Response, Url};
 use tokio::time::timeout;
 
@@ -15,6 +13,8 @@ use super::body::{Answer, Body, not_json};
 use super::error::{NetworkProblem, SourceError, shown};
 use super::key::ApiKey;
 use super::link;
+use super::origin::Origins;
+use super::refusal::{retry_after, service_message};
 use crate::contract::{BillingPeriod, Enrollment};
 
 /// Where the service lives.
@@ -33,6 +33,8 @@ pub struct ClientOptions {
     pub endpoint: String,
     /// Whether the key may travel without TLS to a host that is not this machine. Default no.
     pub allow_http: bool,
+    /// Further hosts, `HOST` or `HOST:PORT`, that links and redirects may lead to over https, with the key. Default none.
+    pub trust_hosts: Vec<String>,
     /// A PEM file of certificate authorities to trust besides the platform's. Default none.
     pub ca_bundle: Option<PathBuf>,
     /// How long a connection may take to stand. Default 10 s.
@@ -48,6 +50,7 @@ impl Default for ClientOptions {
         ClientOptions {
             endpoint: DEFAULT_ENDPOINT.to_owned(),
             allow_http: false,
+            trust_hosts: Vec::new(),
             ca_bundle: None,
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
@@ -70,6 +73,7 @@ pub enum Purpose {
 pub struct Request {
     purpose: Purpose,
     enrollment: Enrollment,
+    period: Option<BillingPeriod>,
     url: Url,
     text: String,
 }
@@ -100,16 +104,14 @@ impl Request {
 
 /// A client of one endpoint. Clones share their connections; one is enough for a run.
 ///
-/// It follows no redirect out of the endpoint's origin, never sends the key elsewhere, and speaks without TLS only to
+/// It follows no link or redirect out of the endpoint's origin and the hosts that are trusted, never sends the key elsewhere, and speaks without TLS only to
 /// this machine unless told otherwise. `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are obeyed, except that this machine is
 /// never asked through a proxy.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
-    endpoint: Url,
-    /// The endpoint's path without its last slash.
-    prefix: String,
-    /// The endpoint's host, and its port if that is not the usual one.
+    origins: Origins,
+    /// The endpoint's host in words, with the proxy on the way to it.
     host: String,
     idle_timeout: Duration,
 }
@@ -120,8 +122,8 @@ impl Client {
     /// # Errors
     /// [`SourceError::Setting`] when the endpoint is no URL that may carry a key, or certificates cannot be read.
     pub fn new(options: ClientOptions) -> Result<Client, SourceError> {
-        let endpoint = endpoint_url(&options.endpoint, options.allow_http)?;
-        let local = is_loopback(&endpoint);
+        let origins = Origins::new(&options.endpoint, &options.trust_hosts, options.allow_http)?;
+        let local = origins.is_local();
 
         // The first call of the process decides; that it was made already is no error.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -142,7 +144,7 @@ impl Client {
                 return Err(unusable("holds no certificate".to_owned()));
             }
             builder = builder.tls_certs_merge(certificates);
-        } else if local && endpoint.scheme() == "http" {
+        } else if local && origins.endpoint().scheme() == "http" && options.trust_hosts.is_empty() {
             // TLS will not be spoken, so a machine without a certificate store is no obstacle.
             builder = builder.tls_certs_only([]);
         }
@@ -153,46 +155,52 @@ impl Client {
                 "install the platform's certificates (package ca-certificates) or name a PEM file with --ca-bundle",
             )
         })?;
-        let prefix = endpoint.path().trim_end_matches('/').to_owned();
-        let name = endpoint.host_str().unwrap_or_default();
-        let host = endpoint.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
-        Ok(Client { http, endpoint, prefix, host, idle_timeout: options.idle_timeout })
+        let proxy = if local { None } else { proxy_of(origins.endpoint()) };
+        let host = match proxy {
+            Some(proxy) => format!("{} through the proxy {proxy}", origins.host()),
+            None => origins.host(),
+        };
+        Ok(Client { http, origins, host, idle_timeout: options.idle_timeout })
     }
 
     /// The endpoint as it is used; it holds no secret.
     pub fn endpoint(&self) -> &str {
-        self.endpoint.as_str().trim_end_matches('/')
+        self.origins.endpoint().as_str().trim_end_matches('/')
     }
 
     /// The list of an enrollment's billing periods (API v2).
     pub fn billing_periods_request(&self, enrollment: &Enrollment) -> Request {
         let text = format!("/v2/enrollments/{}/billingperiods", enrollment.in_path());
-        self.request(Purpose::BillingPeriods, enrollment, text)
+        self.request(Purpose::BillingPeriods, enrollment, None, text)
     }
 
     /// The first page of a billing period's usage details (API v3).
     pub fn usage_request(&self, enrollment: &Enrollment, period: BillingPeriod) -> Request {
         let text = format!("/v3/enrollments/{}/billingPeriods/{}/usagedetails", enrollment.in_path(), period.id());
-        self.request(Purpose::UsageDetails, enrollment, text)
+        self.request(Purpose::UsageDetails, enrollment, Some(period), text)
     }
 
-    fn request(&self, purpose: Purpose, enrollment: &Enrollment, text: String) -> Request {
-        let mut url = self.endpoint.clone();
-        url.set_path(&format!("{}{text}", self.prefix));
-        Request { purpose, enrollment: enrollment.clone(), url, text }
+    fn request(
+        &self,
+        purpose: Purpose,
+        enrollment: &Enrollment,
+        period: Option<BillingPeriod>,
+        text: String,
+    ) -> Request {
+        Request { purpose, enrollment: enrollment.clone(), period, url: self.origins.url(&text), text }
     }
 
     /// The page that a `nextLink` in an answer to `first`, or to one of its pages, names.
     ///
     /// # Errors
-    /// [`SourceError::Content`] when the link is not absolute, leaves the endpoint's origin or the enrollment, could not
-    /// be followed byte for byte, or holds the key.
+    /// [`SourceError::Content`] when the link is not absolute, leaves the trusted origins, the enrollment or the billing
+    /// period, could not be followed byte for byte, or holds the key.
     pub fn next_request(&self, first: &Request, link: &str, key: &ApiKey) -> Result<Request, SourceError> {
         // Paths stand in errors and logs, on both sides.
         if key.is_in(link.as_bytes()) {
             return Err(SourceError::content(first, "the nextLink holds the API key"));
         }
-        let url = link::admit_next(link, &self.endpoint, &self.prefix, &first.enrollment)
+        let url = link::admit_next(link, &self.origins, &first.enrollment, first.period)
             .map_err(|problem| SourceError::content(first, problem))?;
         Ok(Request { url, ..first.clone() })
     }
@@ -222,7 +230,7 @@ impl Client {
                     if key.is_in(location.as_bytes()) {
                         return Err(SourceError::content(request, "the redirect holds the API key"));
                     }
-                    url = link::admit_redirect(location.as_bytes(), &url, &self.endpoint)
+                    url = link::admit_redirect(location.as_bytes(), &url, &self.origins)
                         .map_err(|problem| SourceError::content(request, problem))?;
                 }
                 300..400 => {
@@ -300,81 +308,10 @@ impl Client {
     }
 }
 
-/// The endpoint that a text names, if a key may go there.
-fn endpoint_url(text: &str, allow_http: bool) -> Result<Url, SourceError> {
-    let refused = |why: &str, hint| Err(SourceError::setting(format!("the endpoint {} {why}", shown(text)), hint));
-    const FORM: &str = "write --endpoint as https://host or https://host:port";
-    let Ok(url) = Url::parse(text.trim()) else {
-        return Err(SourceError::setting("the endpoint is no URL", FORM));
-    };
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(SourceError::setting("the endpoint holds a user name", FORM));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(SourceError::setting("the endpoint holds a query or fragment", FORM));
-    }
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if allow_http || is_loopback(&url) => Ok(url),
-        "http" => refused("would carry the key without TLS", "use https://, or --allow-http if that is meant"),
-        _ => refused("is no http or https URL", FORM),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-        || host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// The longest wait that the headers ask for: `Retry-After` and every header whose name ends so, in seconds or as a date.
-/// Dates are compared with the answer's own `Date` where it has one, since clocks differ.
-fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let now = headers.get(DATE).and_then(|value| http_date(value.to_str().ok()?)).unwrap_or(now);
-    let wait = |value: &HeaderValue| {
-        let text = value.to_str().ok()?.trim();
-        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-            // Too many digits for a number are a wait without end.
-            return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
-        }
-        Some((http_date(text)? - now).to_std().unwrap_or_default())
-    };
-    headers
-        .iter()
-        .filter(|(name, _)| name.as_str().ends_with(RETRY_AFTER.as_str()))
-        .filter_map(|(_, value)| wait(value))
-        .max()
-}
-
-/// A date in one of the three forms of RFC 9110, section 5.6.7.
-fn http_date(text: &str) -> Option<DateTime<Utc>> {
-    ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-        .map(|time| time.and_utc())
-}
-
-/// The words in an error's body: `{"error":{"code","message"}}`, `{"Message"}`, or any other text, cut and escaped, and
-/// without the key should it have been echoed.
-fn service_message(body: &[u8], key: &ApiKey) -> Option<String> {
-    use serde_json::{Map, Value};
-    fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-        fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
-    let structured = match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => match field(&fields, "error") {
-            Some(Value::Object(error)) => field(error, "message").cloned(),
-            Some(text @ Value::String(_)) => Some(text.clone()),
-            _ => field(&fields, "message").cloned(),
-        },
-        _ => None,
-    };
-    let text = match structured {
-        Some(Value::String(message)) => message,
-        _ => String::from_utf8_lossy(body).into_owned(),
-    };
-    Some(shown(&key.redact(&text))).filter(|text| !text.is_empty())
+/// The proxy that requests to a URL go through, without its credentials: found as the HTTP library finds it.
+fn proxy_of(url: &Url) -> Option<String> {
+    let proxy = Matcher::from_env().intercept(&url.as_str().parse().ok()?)?;
+    proxy.uri().authority().map(|authority| shown(authority.as_str().rsplit('@').next().unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -471,7 +408,7 @@ mod tests {
         let cut = answer("200 OK", "Content-Encoding: gzip\r\n", &body[..body.len() - 3]);
         broken(&text(ask(vec![cut], None).await.0).await.unwrap_err(), "ends early");
         let other = answer("200 OK", "Content-Encoding: br\r\n", b"x");
-        looked_at(&ask(vec![other], None).await.0.unwrap_err(), "br");
+        broken(&ask(vec![other], None).await.0.unwrap_err(), "packed as br");
     }
 
     #[tokio::test]
@@ -498,7 +435,7 @@ mod tests {
     #[tokio::test]
     async fn html_and_nothing_are_named() {
         let page = answer("200 OK", "Content-Type: text/html\r\n", b"<h1>Sorry\r\n\x1b[31m</h1>");
-        broken(&ask(vec![page], None).await.0.unwrap_err(), "text/html instead of JSON: <h1>Sorry \\u{1b}[31m</h1>");
+        broken(&ask(vec![page], None).await.0.unwrap_err(), "text/html instead of JSON: Sorry \\u{1b}[31m");
         let unlabelled = answer("200 OK", "", b" <html>");
         broken(&text(ask(vec![unlabelled], None).await.0).await.unwrap_err(), "HTML");
         let empty = answer("200 OK", "", b"");
@@ -515,7 +452,7 @@ mod tests {
             (&br#"{"error":{"code":"401","message":"Bad key-of-100 here"}}"#[..], "answered 401: Bad … here"),
             (br#"{"Message":"Authorization has been denied"}"#, "answered 401: Authorization has been denied"),
             (br#"{"error":"invalid_token"}"#, "answered 401: invalid_token"),
-            (b"<html>\n<b>No\x07</b>", "answered 401: <html> <b>No\\u{7}</b>"),
+            (b"<html>\n<b>No\x07</b>", "answered 401: No\\u{7}"),
             (b"", "answered 401"),
         ] {
             let (refused, _) = ask(vec![answer("401 Unauthorized", "", body)], None).await;
@@ -569,49 +506,6 @@ mod tests {
         let error = refused.unwrap_err();
         assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
         broken(&error, "429");
-    }
-
-    #[test]
-    fn waits_are_read_in_every_form() {
-        let now = http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
-        let wait = |text: &str| {
-            let headers = [(RETRY_AFTER, text.parse().unwrap())].into_iter().collect();
-            retry_after(&headers, now).map(|wait| wait.as_secs())
-        };
-        assert_eq!(wait("120"), Some(120));
-        assert_eq!(wait("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
-        assert_eq!(wait("Sunday, 06-Nov-94 08:50:37 GMT"), Some(60));
-        assert_eq!(wait("Sun Nov  6 08:50:37 1994"), Some(60));
-        assert_eq!(wait("Sat, 05 Nov 1994 08:49:37 GMT"), Some(0));
-        assert_eq!(wait("99999999999999999999999"), Some(u64::MAX));
-        assert_eq!(wait("soon"), None);
-        assert_eq!(wait("-1"), None);
-        let served = [(DATE, "Sun, 06 Nov 1994 08:50:00 GMT"), (RETRY_AFTER, "Sun, 06 Nov 1994 08:50:10 GMT")];
-        let headers = served.into_iter().map(|(name, text)| (name, HeaderValue::from_static(text))).collect();
-        assert_eq!(retry_after(&headers, now), Some(Duration::from_secs(10)));
-    }
-
-    #[test]
-    fn the_key_travels_without_tls_only_on_this_machine() {
-        let endpoint = |text: &str, allow_http| endpoint_url(text, allow_http).map(String::from);
-        for text in ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:9", "https://consumption.azure.com"] {
-            assert!(endpoint(text, false).is_ok(), "{text}");
-        }
-        for text in [
-            "http://consumption.azure.com",
-            "http://127.0.0.1.evil.example",
-            "http://localhost.evil.example",
-            "ftp://127.0.0.1",
-            "consumption.azure.com",
-            "https://user:pass@consumption.azure.com",
-            "https://consumption.azure.com/?a=b",
-            "",
-        ] {
-            let error = endpoint(text, false).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Usage);
-            assert!(!error.to_string().contains("pass"), "{error}");
-        }
-        assert!(endpoint("http://gateway.example", true).is_ok());
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The API key. Its text leaves this file only as the header of a request.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD_NO_PAD as BASE64, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use reqwest::header::HeaderValue;
 
@@ -18,6 +19,9 @@ const MAX_KEY_BYTES: usize = 64 << 10;
 
 /// How long before its end a key is warned about.
 const EXPIRY_WARNING_DAYS: i64 = 14;
+
+/// So many characters of a key in a row are taken for a part of it.
+const SECRET_PART: usize = 8;
 
 /// A key of the API. It cannot be printed.
 #[derive(Clone)]
@@ -112,9 +116,34 @@ impl ApiKey {
         memchr::memmem::find(text, self.0.as_bytes()).is_some()
     }
 
-    /// A text of the service without the key, should the service have echoed it.
+    /// A text of the service without the key, should the service have echoed it: whole or in parts of at least eight
+    /// characters, in any case, as it is or in Base64.
     pub(super) fn redact(&self, text: &str) -> String {
-        text.replace(&self.0, "…")
+        let mut hidden = vec![false; text.len()];
+        for form in [self.0.clone(), BASE64.encode(&self.0)] {
+            hide(text.as_bytes(), form.as_bytes(), &mut hidden);
+        }
+        let mut out = String::with_capacity(text.len());
+        for (at, c) in text.char_indices() {
+            if !hidden[at] {
+                out.push(c);
+            } else if at == 0 || !hidden[at - 1] {
+                out.push('…');
+            }
+        }
+        out
+    }
+}
+
+/// Marks the bytes of `text` that belong to a part of `secret`, without regard to case.
+fn hide(text: &[u8], secret: &[u8], hidden: &mut [bool]) {
+    let length = secret.len().min(SECRET_PART);
+    let lower = |part: &[u8]| part.to_ascii_lowercase();
+    let parts: HashSet<Vec<u8>> = secret.windows(length).map(lower).collect();
+    for (at, window) in text.windows(length).enumerate() {
+        if parts.contains(&lower(window)) {
+            hidden[at..at + length].fill(true);
+        }
     }
 }
 
@@ -132,6 +161,17 @@ mod tests {
         assert_eq!(key.header().unwrap().to_str().unwrap(), "bearer secret");
         assert_eq!(format!("{key:?} {:?}", key.header().unwrap()), "ApiKey(…) Sensitive");
         assert_eq!(key.redact("no access for secret!"), "no access for …!");
+        let key = ApiKey::from_text("eyJhbGciOi.SeCrEt-0123456789").unwrap();
+        for (said, told) in [
+            ("ü eyJhbGciOi.SeCrEt-0123456789 ü", "ü … ü"),
+            ("EYJHBGCIOI.SECRET-0123456789", "…"),
+            ("cut: eyJhbGciOi.SeC", "cut: …"),
+            ("broken: eyJhbGciOi.S\neCrEt-0123456789.", "broken: …\n…."),
+            ("ZXlKaGJHY2lPaS5TZUNyRXQtMDEyMzQ1Njc4OQ==", "…=="),
+            ("no secret at all", "no secret at all"),
+        ] {
+            assert_eq!(key.redact(said), told);
+        }
     }
 
     #[test]

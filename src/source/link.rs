@@ -1,20 +1,26 @@
-//! Which links of the service are followed. The key travels with every request, so a link that leaves the endpoint's
-//! origin, or the enrollment's part of it, is refused before anything is sent.
+//! Which links of the service are followed. The key travels with every request, so a link that leaves the trusted
+//! origins, or the enrollment's part of them, is refused before anything is sent.
 
 use reqwest::Url;
 
 use super::error::shown;
-use crate::contract::Enrollment;
+use super::origin::Origins;
+use crate::contract::{BillingPeriod, Enrollment};
 
 /// The longest link that is followed, in bytes.
 const MAX_LINK_BYTES: usize = 16 << 10;
 
 /// The URL of a `nextLink`, or why it is not followed.
 ///
-/// It must be absolute, of the endpoint's origin (without case, default ports filled in), inside
-/// `{prefix}/v{n}/enrollments/{enrollment}/`, and made of characters that travel byte for byte; only an apostrophe in the
-/// query is sent in its escaped form, which the URL standard demands.
-pub(super) fn admit_next(link: &str, endpoint: &Url, prefix: &str, enrollment: &Enrollment) -> Result<Url, String> {
+/// It must be absolute, of a trusted origin (without case, default ports filled in), inside
+/// `{prefix}/v{n}/enrollments/{enrollment}/`, for the same billing period if its path names one, and made of characters
+/// that travel byte for byte; only an apostrophe in the query is sent in its escaped form, which the URL standard demands.
+pub(super) fn admit_next(
+    link: &str,
+    origins: &Origins,
+    enrollment: &Enrollment,
+    period: Option<BillingPeriod>,
+) -> Result<Url, String> {
     let refused = |why: &str| Err(format!("the nextLink {why}: {}", without_query(link)));
     if link.len() > MAX_LINK_BYTES {
         return refused("is longer than 16 KiB");
@@ -34,12 +40,19 @@ pub(super) fn admit_next(link: &str, endpoint: &Url, prefix: &str, enrollment: &
     let Ok(url) = Url::parse(link) else {
         return refused("is not an absolute URL");
     };
-    if url.origin() != endpoint.origin() {
+    let Some(prefix) = origins.prefix_of(&url) else {
         return refused("leaves the endpoint");
-    }
+    };
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
-    if !inside_enrollment(path, prefix, enrollment) {
-        return refused("leaves the enrollment");
+    match target_of(path, prefix) {
+        Some(target) if !target.enrollment.eq_ignore_ascii_case(enrollment.as_str()) => {
+            return refused("leaves the enrollment");
+        }
+        Some(Target { period: Some(other), .. }) if period.is_some_and(|period| other != period.id()) => {
+            return refused("leads to another billing period");
+        }
+        Some(_) => {}
+        None => return refused("leaves the enrollment"),
     }
     let sent_as_is = url.path() == path && url.query() == query.map(|query| query.replace('\'', "%27")).as_deref();
     if !sent_as_is {
@@ -48,8 +61,8 @@ pub(super) fn admit_next(link: &str, endpoint: &Url, prefix: &str, enrollment: &
     Ok(url)
 }
 
-/// Where a redirect leads, or why it is not followed: only within the endpoint's origin.
-pub(super) fn admit_redirect(location: &[u8], from: &Url, endpoint: &Url) -> Result<Url, String> {
+/// Where a redirect leads, or why it is not followed: only to a trusted origin.
+pub(super) fn admit_redirect(location: &[u8], from: &Url, origins: &Origins) -> Result<Url, String> {
     let text = String::from_utf8_lossy(location);
     let refused = |why: &str| Err(format!("the redirect {why}: {}", without_query(&text)));
     if location.len() > MAX_LINK_BYTES {
@@ -57,7 +70,7 @@ pub(super) fn admit_redirect(location: &[u8], from: &Url, endpoint: &Url) -> Res
     }
     match from.join(&text) {
         Err(_) => refused("is not a URL"),
-        Ok(url) if url.origin() != endpoint.origin() => refused("leaves the endpoint"),
+        Ok(url) if origins.prefix_of(&url).is_none() => refused("leaves the endpoint"),
         Ok(url) if !url.username().is_empty() || url.password().is_some() => refused("holds a user name"),
         Ok(url) => Ok(url),
     }
@@ -71,21 +84,31 @@ fn split_absolute(link: &str) -> Option<(&str, &str)> {
     (named && end > 0).then(|| rest.split_at(end))
 }
 
-fn inside_enrollment(path: &str, prefix: &str, enrollment: &Enrollment) -> bool {
-    let Some(Ok(decoded)) = path.strip_prefix(prefix).map(|path| String::from_utf8(percent_decoded(path))) else {
-        return false;
-    };
+/// What a path of the API is about.
+struct Target {
+    enrollment: String,
+    /// The billing period as the path says it, if it names one.
+    period: Option<String>,
+}
+
+/// Reads `{prefix}/v{n}/enrollments/{enrollment}/…`; none when the path is another one, or could be taken for another.
+fn target_of(path: &str, prefix: &str) -> Option<Target> {
     // An escaped slash or dot may be undone by the server, so paths are judged as it would see them.
+    let decoded = String::from_utf8(percent_decoded(path.strip_prefix(prefix)?)).ok()?;
     let segments: Vec<_> = decoded.split(['/', '\\']).collect();
-    let [before, version, collection, number, rest @ ..] = segments.as_slice() else { return false };
-    let version = version.strip_prefix(['v', 'V']).unwrap_or_default();
-    before.is_empty()
+    let [before, version, collection, number, rest @ ..] = segments.as_slice() else { return None };
+    let version = version.strip_prefix(['v', 'V'])?;
+    let is_report = before.is_empty()
         && !version.is_empty()
         && version.bytes().all(|b| b.is_ascii_digit())
         && collection.eq_ignore_ascii_case("enrollments")
-        && number.eq_ignore_ascii_case(enrollment.as_str())
         && rest.iter().any(|segment| !segment.is_empty())
-        && !rest.iter().any(|segment| matches!(*segment, "." | ".."))
+        && !rest.iter().any(|segment| matches!(*segment, "." | ".."));
+    let period = match rest {
+        [word, period, ..] if word.eq_ignore_ascii_case("billingperiods") => Some((*period).to_owned()),
+        _ => None,
+    };
+    is_report.then(|| Target { enrollment: (*number).to_owned(), period })
 }
 
 fn percent_decoded(text: &str) -> Vec<u8> {
@@ -126,8 +149,8 @@ mod tests {
     use super::*;
 
     fn next(link: &str) -> Result<String, String> {
-        let endpoint = Url::parse("https://consumption.azure.com").unwrap();
-        admit_next(link, &endpoint, "", &"100".parse().unwrap()).map(String::from)
+        let origins = Origins::new("https://consumption.azure.com", &["mirror.example:8443".into()], false).unwrap();
+        admit_next(link, &origins, &"100".parse().unwrap(), "2024-11".parse().ok()).map(String::from)
     }
 
     #[test]
@@ -140,6 +163,8 @@ mod tests {
             assert_eq!(next(&format!("{origin}{path}")), expected);
         }
         assert!(next("https://consumption.azure.com/V2/Enrollments/100/x").is_ok());
+        assert!(next("https://consumption.azure.com/v3/enrollments/100/BillingPeriods/202411/x").is_ok());
+        assert!(next("https://Mirror.example:8443/v3/enrollments/100/x").is_ok());
         assert_eq!(
             next("https://consumption.azure.com/v3/enrollments/100/x?t='a'").unwrap(),
             "https://consumption.azure.com/v3/enrollments/100/x?t=%27a%27"
@@ -152,6 +177,11 @@ mod tests {
             ("http://consumption.azure.com/v3/enrollments/100/x", "leaves the endpoint"),
             ("https://consumption.azure.com:8443/v3/enrollments/100/x", "leaves the endpoint"),
             ("https://evil.example/v3/enrollments/100/x", "leaves the endpoint"),
+            ("https://mirror.example/v3/enrollments/100/x", "leaves the endpoint"),
+            ("http://mirror.example:8443/v3/enrollments/100/x", "leaves the endpoint"),
+            ("https://mirror.example:8443/v3/enrollments/200/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100/billingPeriods/202410/x", "another billing period"),
+            ("https://consumption.azure.com/v3/enrollments/100/billingperiods/20241%30/x", "another billing period"),
             ("https://consumption.azure.com.evil.example/v3/enrollments/100/x", "leaves the endpoint"),
             ("https://consumption.azure.com@evil.example/v3/enrollments/100/x", "holds a user name"),
             ("https://@consumption.azure.com/v3/enrollments/100/x", "holds a user name"),
@@ -192,9 +222,9 @@ mod tests {
 
     #[test]
     fn the_prefix_of_a_gateway_stays_in_the_path() {
-        let endpoint = Url::parse("https://gateway.example/azure").unwrap();
+        let origins = Origins::new("https://gateway.example/azure", &[], false).unwrap();
         let enrollment = "a1:b2".parse().unwrap();
-        let admit = |link| admit_next(link, &endpoint, "/azure", &enrollment).is_ok();
+        let admit = |link| admit_next(link, &origins, &enrollment, None).is_ok();
         assert!(admit("https://gateway.example/azure/v3/enrollments/a1%3Ab2/x"));
         assert!(admit("https://gateway.example/azure/v3/enrollments/A1:b2/x"));
         assert!(!admit("https://gateway.example/v3/enrollments/a1:b2/x"));
@@ -203,9 +233,10 @@ mod tests {
 
     #[test]
     fn a_redirect_stays_within_the_origin() {
-        let endpoint = Url::parse("https://consumption.azure.com").unwrap();
-        let from = endpoint.join("/v3/enrollments/100/x").unwrap();
-        let admit = |location: &str| admit_redirect(location.as_bytes(), &from, &endpoint).map(String::from);
+        let origins = Origins::new("https://consumption.azure.com", &["mirror.example".into()], false).unwrap();
+        let from = Url::parse("https://consumption.azure.com/v3/enrollments/100/x").unwrap();
+        let admit = |location: &str| admit_redirect(location.as_bytes(), &from, &origins).map(String::from);
+        assert!(admit("https://mirror.example/y").is_ok());
         assert_eq!(admit("/v4/y").unwrap(), "https://consumption.azure.com/v4/y");
         assert_eq!(admit("https://CONSUMPTION.azure.com:443/y").unwrap(), "https://consumption.azure.com/y");
         for location in ["http://consumption.azure.com/y", "//evil.example/y", "https://u@consumption.azure.com/y"] {

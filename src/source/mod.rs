@@ -38,7 +38,9 @@ mod files;
 mod inflate;
 mod key;
 mod link;
+mod origin;
 mod periods;
+mod refusal;
 mod retry;
 #[cfg(test)]
 mod test_server;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::client::Request;
 use super::error::{SourceError, shown};
+use super::key::ApiKey;
 use crate::contract::BillingPeriod;
 
 /// A billing period that the service lists. A dataset is there when its link is neither null nor empty nor absent; the
@@ -29,8 +30,9 @@ pub struct PeriodEntry {
 /// # Errors
 /// [`SourceError::Broken`] when the text ends inside the JSON; [`SourceError::Content`] when it is no JSON array of
 /// objects, or an id is no month that can be: nothing of it is used then.
-pub fn parse_billing_periods(request: &Request, text: &[u8]) -> Result<Vec<PeriodEntry>, SourceError> {
-    let content = |problem: String| SourceError::content(request, problem);
+pub fn parse_billing_periods(request: &Request, key: &ApiKey, text: &[u8]) -> Result<Vec<PeriodEntry>, SourceError> {
+    // What is wrong is quoted, and it may be anything.
+    let content = |problem: String| SourceError::content(request, key.redact(&problem));
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let value: Value = serde_json::from_slice(text).map_err(|error| {
         if error.is_eof() {
@@ -92,7 +94,8 @@ mod tests {
 
     fn parse(text: &str) -> Result<Vec<PeriodEntry>, SourceError> {
         let client = Client::new(ClientOptions::local("http://127.0.0.1:1")).unwrap();
-        parse_billing_periods(&client.billing_periods_request(&"100".parse().unwrap()), text.as_bytes())
+        let key = ApiKey::from_text("secret-of-100").unwrap();
+        parse_billing_periods(&client.billing_periods_request(&"100".parse().unwrap()), &key, text.as_bytes())
     }
 
     #[test]
@@ -133,6 +136,8 @@ mod tests {
         }
         assert!(parse(r#"[{"billingPeriodId":"201713"}]"#).unwrap_err().to_string().contains("201713"));
         assert!(parse(r#"[{}]"#).is_err());
+        let echoed = parse(r#"[{"billingPeriodId":"Secret-of-100"}]"#).unwrap_err().to_string();
+        assert!(!echoed.contains("ecret-of") && echoed.contains('…'), "{echoed}");
     }
 
     #[test]

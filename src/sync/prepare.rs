@@ -98,7 +98,7 @@ async fn list_to_the_end(asker: &Asker, enrollment: &Enrollment) -> Result<Listi
             Answer::Body(body) => {
                 let etag = body.etag.clone();
                 match read_small(body, MAX_PERIODS_BYTES).await {
-                    Ok(body) => match parse_billing_periods(&request, &body) {
+                    Ok(body) => match parse_billing_periods(&request, &asker.key, &body) {
                         Ok(periods) => {
                             effort.bytes += body.len() as u64;
                             let source = asker.client.endpoint().to_owned();

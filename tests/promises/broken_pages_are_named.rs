@@ -323,7 +323,7 @@ fn a_page_over_its_bound_is_committed_in_parts_and_cannot_be_rolled_back() {
         options.group_rows = 1_000;
     });
     let mut batches = Vec::new();
-    feed_in_pieces(&mut decoder, &page.as_bytes()[..50_000], 1_024, &mut batches).unwrap();
+    feed_in_pieces(&mut decoder, &page.as_bytes()[..10_000], 1_024, &mut batches).unwrap();
     decoder.rollback().unwrap();
     feed_in_pieces(&mut decoder, page.as_bytes(), 1_024, &mut batches).unwrap();
     assert!(batches.len() >= 5, "row groups have to come while the page does");
@@ -338,6 +338,24 @@ fn a_page_over_its_bound_is_committed_in_parts_and_cannot_be_rolled_back() {
     // The next page is one that can be rolled back again.
     decoder.feed(b"{\"data\":[{\"product\":\"a\"}").unwrap();
     decoder.rollback().unwrap();
+}
+
+#[test]
+fn short_rows_do_not_pile_up_though_their_text_is_small() {
+    let page = format!("{{\"data\":[{}]}}", ["{}"; 200_000].join(","));
+    let mut decoder = decoder_with(|options| {
+        options.page_bytes = 1 << 20;
+        options.group_bytes = 2 << 20;
+    });
+    assert!(page.len() < 1 << 20);
+    let mut batches = Vec::new();
+    feed_in_pieces(&mut decoder, page.as_bytes(), 16 << 10, &mut batches).unwrap();
+    let rows: usize = batches.iter().map(arrow_array::RecordBatch::num_rows).sum();
+    assert!(rows > 180_000, "{rows}");
+    let mut decoder = decoder_with(|_| ());
+    decoder.feed(format!("{{\"data\":[{}", ["1"; 50_000].join(",")).as_bytes()).unwrap();
+    decoder.feed(b",1").unwrap();
+    assert!(decoder.take_rejected().len() > 10_000);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags, flock, renameat_with};
 use rustix::io::Errno;
 
 use crate::lake::LakeError;
+use crate::lake::error::CREATE_FOLDER;
 
 /// The folder that something lies in. The paths of a lake all have one.
 pub(super) fn parent(path: &Path) -> &Path {
@@ -38,7 +39,7 @@ pub(super) fn create(folder: &Path) -> Result<(), LakeError> {
         Ok(()) => sync(above),
         // Another run was faster; a file in its place shows below.
         Err(_) if folder.is_dir() => Ok(()),
-        Err(error) => Err(LakeError::io("create the folder", folder, error)),
+        Err(error) => Err(LakeError::io(CREATE_FOLDER, folder, error)),
     }
 }
 

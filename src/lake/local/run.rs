@@ -15,6 +15,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::contract::Slice;
+use crate::lake::error::CREATE_FOLDER;
 use crate::lake::store::{PrivateSide, Staged, StoreRun};
 use crate::lake::{LakeError, layout};
 
@@ -73,7 +74,7 @@ fn drop_dead_runs(all: &Path) -> Result<(), LakeError> {
 
 /// Creates a run's folder and locks it.
 fn claim(folder: &Path) -> Result<File, LakeError> {
-    let failure = |error| LakeError::io("create the folder", folder, error);
+    let failure = |error| LakeError::io(CREATE_FOLDER, folder, error);
     loop {
         match fs::create_dir(folder) {
             Ok(()) => {}
@@ -92,7 +93,7 @@ fn claim(folder: &Path) -> Result<File, LakeError> {
 }
 
 fn create_one(folder: &Path) -> Result<(), LakeError> {
-    fs::create_dir(folder).map_err(|error| LakeError::io("create the folder", folder, error))
+    fs::create_dir(folder).map_err(|error| LakeError::io(CREATE_FOLDER, folder, error))
 }
 
 impl Staging {

@@ -57,7 +57,7 @@ fn an_answer_that_is_never_json_ends_with_4_and_names_what_came() {
             scene.in_library().failed(*at, &Failure::unavailable(&words, "run again later").after(8));
         },
     );
-    let scene = Scene::new().always(At::First, Answer::html(HTML)).with(["--max-wait", "600ms"]);
+    let scene = Scene::new().always(At::First, Answer::html(HTML)).with(["--max-wait", "1s"]);
     let words = ["answered text/html instead of JSON: <!DOCTYPE html><html><title>Sign in</title></html>"];
     scene.run().failed(At::First, &Failure::unavailable(&words, "run again later").after_waits());
 }

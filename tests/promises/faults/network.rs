@@ -141,7 +141,7 @@ fn a_body_that_always_ends_inside_its_json_is_never_a_short_period() {
     for at in At::ALL {
         let scene = Scene::new();
         let answer = Answer::json(&scene.text(at).as_bytes()[..30]).without_length();
-        let scene = scene.always(at, answer).with(["--max-wait", "600ms"]);
+        let scene = scene.always(at, answer).with(["--max-wait", "1s"]);
         let done = scene.run();
         let told = ["end", "inside", "JSON", "does not fit into the ", "come back after 2"];
         done.failed(at, &Failure::unavailable(&told, LATER).after_waits());
@@ -190,7 +190,7 @@ fn a_host_that_refuses_connections_ends_with_4() {
     done.failed(At::Periods, &failure);
     assert_eq!(done.waits.len(), 7);
 
-    let scene = scene.with(["--max-wait", "600ms"]);
+    let scene = scene.with(["--max-wait", "1s"]);
     let words = [&format!("GET /v2/enrollments/100/billingperiods: cannot connect to {address}: "), "--max-wait"];
     scene.run().failed(At::Periods, &Failure { message: &words, ..failure });
 }

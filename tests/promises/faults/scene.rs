@@ -163,8 +163,9 @@ impl Scene {
 
     /// How a process ended that worked on this lake.
     pub fn ran(&self, ended: Ended) -> Done<'_> {
+        let (code, text) = (ended.code, ended.out.strip_suffix('\n').unwrap_or_default().to_owned());
         let report = serde_json::from_str(&ended.out).unwrap_or(Value::Null);
-        Done { scene: self, code: ended.code, report, said: Some((ended.out, ended.err)), waits: Vec::new() }
+        Done { scene: self, code, report, said: Some((ended.out, ended.err)), text, waits: Vec::new() }
     }
 
     /// The same run by the library, with a clock that makes each wait pass at once: for failures that have to run out
@@ -183,7 +184,8 @@ impl Scene {
         let report = runtime.block_on(sync::sync(&lake, client, options(), progress));
         let waits = waits.0.lock().unwrap().clone();
         let code = i32::from(report.exit_code());
-        Done { scene: self, code, report: serde_json::to_value(&report).unwrap(), said: None, waits }
+        let text = serde_json::to_string_pretty(&report).unwrap();
+        Done { scene: self, code, report: serde_json::to_value(&report).unwrap(), said: None, text, waits }
     }
 }
 
@@ -253,6 +255,8 @@ pub struct Done<'a> {
     pub report: Value,
     /// Standard output and standard error, of a process.
     pub said: Option<(String, String)>,
+    /// The report as text, when it was printed or is the library's.
+    pub text: String,
     /// What was told about waits, by the library.
     pub waits: Vec<Waited>,
 }
@@ -284,7 +288,7 @@ pub fn each<C: Sync>(cases: &[C], name: impl Fn(&C) -> String + Sync, play: impl
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..cases.len().min(8) {
+        for _ in 0..cases.len().min(24) {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| play(case))) {

@@ -54,7 +54,7 @@ fn a_service_that_stays_in_trouble_fails_its_slice_after_eight_attempts_while_ot
             }
         },
     );
-    let scene = Scene::new().always(At::Second, Answer::error(503, "busy")).with(["--max-wait", "600ms"]);
+    let scene = Scene::new().always(At::Second, Answer::error(503, "busy")).with(["--max-wait", "1s"]);
     let told = ["answered 503: busy", "does not fit into the ", "left of --max-wait; come back after 2"];
     scene.run().failed(At::Second, &Failure::unavailable(&told, LATER).after_waits());
 }

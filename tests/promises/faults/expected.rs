@@ -17,6 +17,8 @@ pub struct Good<'a> {
     /// Words of each warning.
     pub warnings: Vec<&'a str>,
     pub code: i32,
+    /// The exact sum of the costs' text, where it has more decimals than the column.
+    pub exact_cost: Option<&'a str>,
 }
 
 /// 2024-11, or the list of periods, failed.
@@ -38,8 +40,8 @@ impl<'a> Good<'a> {
     /// The three pages of the scene, without any trouble.
     pub fn of(scene: &'a Scene) -> Self {
         let rows = scene.november.as_slice();
-        let requests = Some(4);
-        Good { rows, pages: 3, etag: Some(NEW), requests, waited: false, rejected: 0, warnings: Vec::new(), code: 0 }
+        let (etag, requests, warnings) = (Some(NEW), Some(4), Vec::new());
+        Good { rows, pages: 3, etag, requests, waited: false, rejected: 0, warnings, code: 0, exact_cost: None }
     }
 
     /// One page, without any trouble.

@@ -28,7 +28,7 @@ fn a_link_to_a_page_that_was_read_stops_with_5() {
 
 #[test]
 fn a_chain_without_end_stops_with_5() {
-    for with_rows in [true, false] {
+    each(&[true, false], |case| case.to_string(), |&with_rows| {
         let scene = Scene::new().with(["--max-pages", "40"]);
         let endpoint = scene.server.endpoint();
         let rows = scene.november[10..12].to_vec();
@@ -43,7 +43,7 @@ fn a_chain_without_end_stops_with_5() {
         let done = scene.run();
         let failure = Failure::data(&["more than 40 pages follow each other"]);
         done.failed(At::First, &Failure { hint: "--max-pages", ..failure });
-    }
+    });
 }
 
 #[test]
@@ -138,7 +138,8 @@ fn links_that_stay_within_the_enrollment_are_followed() {
 
 #[test]
 fn the_last_link_is_null_empty_or_absent() {
-    for end in ["null", "\"\"", ""] {
+    let ends = ["null", "\"\"", ""];
+    each(&ends, |end| (*end).to_owned(), |&end| {
         let scene = Scene::new();
         let text = scene.text(At::Third);
         let text = match end {
@@ -147,7 +148,7 @@ fn the_last_link_is_null_empty_or_absent() {
         };
         let scene = scene.always(At::Third, Answer::json(text));
         scene.run().published(&Good::of(&scene));
-    }
+    });
 }
 
 #[test]
@@ -181,24 +182,23 @@ fn a_redirect_that_leaves_is_refused_and_the_key_stays_here() {
 
 #[test]
 fn redirects_within_the_origin_are_followed_three_times() {
+    let cases: Vec<_> = At::ALL.iter().flat_map(|at| [1, 3, 4].map(|hops| (*at, hops))).collect();
     each(
-        &At::ALL,
-        |at| format!("{at:?}"),
-        |&at| {
-            for hops in [1, 3, 4] {
-                let scene = Scene::new();
-                for hop in 1..hops {
-                    scene.server.on(&format!("/hop/{hop}"), [Answer::redirect(&format!("/hop/{}", hop + 1))]);
-                }
-                scene.server.on(&format!("/hop/{hops}"), [scene.good(at)]);
-                let scene = scene.always(at, Answer::redirect("/hop/1"));
-                let done = scene.run();
-                if hops == 4 {
-                    done.failed(at, &Failure::data(&["redirects more than 3 times"]));
-                    assert_eq!(scene.server.count("/hop/4"), 0);
-                } else {
-                    done.published(&Good::of(&scene));
-                }
+        &cases,
+        |case| format!("{case:?}"),
+        |&(at, hops)| {
+            let scene = Scene::new();
+            for hop in 1..hops {
+                scene.server.on(&format!("/hop/{hop}"), [Answer::redirect(&format!("/hop/{}", hop + 1))]);
+            }
+            scene.server.on(&format!("/hop/{hops}"), [scene.good(at)]);
+            let scene = scene.always(at, Answer::redirect("/hop/1"));
+            let done = scene.run();
+            if hops == 4 {
+                done.failed(at, &Failure::data(&["redirects more than 3 times"]));
+                assert_eq!(scene.server.count("/hop/4"), 0);
+            } else {
+                done.published(&Good::of(&scene));
             }
         },
     );

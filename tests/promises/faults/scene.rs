@@ -139,6 +139,15 @@ impl Scene {
         self
     }
 
+    /// The same with one part of the page written in another way, which need not be text.
+    pub fn with_bytes(self, part: &str, bytes: &[u8]) -> Self {
+        let page = bill::page(&self.november, None);
+        let (before, after) = page.split_once(part).unwrap();
+        let page = [before.as_bytes(), bytes, after.as_bytes()].concat();
+        self.server.on(USAGE, [Answer::json(page).etag(NEW)]);
+        self
+    }
+
     /// More arguments.
     pub fn with<'a>(mut self, arguments: impl IntoIterator<Item = &'a str>) -> Self {
         self.arguments.extend(arguments.into_iter().map(str::to_owned));
@@ -288,7 +297,7 @@ pub fn each<C: Sync>(cases: &[C], name: impl Fn(&C) -> String + Sync, play: impl
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for _ in 0..cases.len().min(24) {
+        for _ in 0..cases.len().min(64) {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| play(case))) {

@@ -69,12 +69,16 @@ fn a_corrupt_gzip_body_is_asked_for_again_and_never_half_believed() {
 #[test]
 fn a_body_packed_in_a_way_that_was_not_asked_for_is_refused() {
     let encodings = ["br", "zstd", "deflate", "gzip, gzip"];
-    each(&encodings, |encoding| (*encoding).to_owned(), |encoding| {
-        let scene = Scene::new();
-        let answer = scene.good(At::Second).header("Content-Encoding", encoding);
-        let scene = scene.always(At::Second, answer);
-        scene.run().failed(At::Second, &Failure::data(&["packed as ", "which was not asked for"]));
-    });
+    each(
+        &encodings,
+        |encoding| (*encoding).to_owned(),
+        |encoding| {
+            let scene = Scene::new();
+            let answer = scene.good(At::Second).header("Content-Encoding", encoding);
+            let scene = scene.always(At::Second, answer);
+            scene.run().failed(At::Second, &Failure::data(&["packed as ", "which was not asked for"]));
+        },
+    );
 }
 
 /// Gzip of `before`, and then of so many times 16 MiB of this byte.

@@ -135,7 +135,8 @@ fn data_that_changes_at_every_read_ends_with_4_after_three() {
         });
         scene.server.on(USAGE, answers.collect::<Vec<_>>());
         let done = scene.in_library();
-        let failure = Failure::unavailable(&["the data changed while it was read", "at each of 3 reads"], "run again later");
+        let failure =
+            Failure::unavailable(&["the data changed while it was read", "at each of 3 reads"], "run again later");
         done.failed(At::First, &failure.after(6));
         assert_eq!((scene.server.count(SECOND), scene.server.count(THIRD)), (3, 3));
     }
@@ -143,21 +144,25 @@ fn data_that_changes_at_every_read_ends_with_4_after_three() {
 
 #[test]
 fn a_304_without_a_condition_is_asked_for_again() {
-    each(&At::ALL, |at| format!("{at:?}"), |&at| {
-        let not_modified = || Answer::of(304, "", "").etag(NEW);
-        // The first page is asked for with a condition, unless there is no file.
-        let scene = Scene::new().with(if at == At::First { vec!["--force"] } else { vec![] });
-        let scene = scene.breaks(at, [not_modified()]);
-        let good = Good::of(&scene);
-        let done = scene.run();
-        done.published(&if at == At::Periods { good } else { good.after(5) });
+    each(
+        &At::ALL,
+        |at| format!("{at:?}"),
+        |&at| {
+            let not_modified = || Answer::of(304, "", "").etag(NEW);
+            // The first page is asked for with a condition, unless there is no file.
+            let scene = Scene::new().with(if at == At::First { vec!["--force"] } else { vec![] });
+            let scene = scene.breaks(at, [not_modified()]);
+            let good = Good::of(&scene);
+            let done = scene.run();
+            done.published(&if at == At::Periods { good } else { good.after(5) });
 
-        if at != At::First {
-            let scene = Scene::new().always(at, not_modified());
-            let told = ["304", "condition", "(given up after 8 attempts)"];
-            scene.in_library().failed(at, &Failure::unavailable(&told, "run again later").after(8));
-        }
-    });
+            if at != At::First {
+                let scene = Scene::new().always(at, not_modified());
+                let told = ["304", "condition", "(given up after 8 attempts)"];
+                scene.in_library().failed(at, &Failure::unavailable(&told, "run again later").after(8));
+            }
+        },
+    );
 }
 
 #[test]

@@ -28,22 +28,26 @@ fn a_link_to_a_page_that_was_read_stops_with_5() {
 
 #[test]
 fn a_chain_without_end_stops_with_5() {
-    each(&[true, false], |case| case.to_string(), |&with_rows| {
-        let scene = Scene::new().with(["--max-pages", "40"]);
-        let endpoint = scene.server.endpoint();
-        let rows = scene.november[10..12].to_vec();
-        scene.server.on_all(&format!("{USAGE}?endless="), move |target| {
-            let number: u32 = target.rsplit('=').next().unwrap().parse().unwrap();
-            let next = format!("{endpoint}{USAGE}?endless={}", number + 1);
-            Answer::json(bill::page(if with_rows { &rows } else { &[] }, Some(&next)))
-        });
-        let next = scene.server.url(&format!("{USAGE}?endless=1"));
-        let answer = Answer::json(bill::page(&scene.november[..10], Some(&next))).etag(NEW);
-        let scene = scene.always(At::First, answer);
-        let done = scene.run();
-        let failure = Failure::data(&["more than 40 pages follow each other"]);
-        done.failed(At::First, &Failure { hint: "--max-pages", ..failure });
-    });
+    each(
+        &[true, false],
+        |case| case.to_string(),
+        |&with_rows| {
+            let scene = Scene::new().with(["--max-pages", "40"]);
+            let endpoint = scene.server.endpoint();
+            let rows = scene.november[10..12].to_vec();
+            scene.server.on_all(&format!("{USAGE}?endless="), move |target| {
+                let number: u32 = target.rsplit('=').next().unwrap().parse().unwrap();
+                let next = format!("{endpoint}{USAGE}?endless={}", number + 1);
+                Answer::json(bill::page(if with_rows { &rows } else { &[] }, Some(&next)))
+            });
+            let next = scene.server.url(&format!("{USAGE}?endless=1"));
+            let answer = Answer::json(bill::page(&scene.november[..10], Some(&next))).etag(NEW);
+            let scene = scene.always(At::First, answer);
+            let done = scene.run();
+            let failure = Failure::data(&["more than 40 pages follow each other"]);
+            done.failed(At::First, &Failure { hint: "--max-pages", ..failure });
+        },
+    );
 }
 
 #[test]
@@ -77,15 +81,39 @@ fn a_link_that_leaves_is_refused_and_nothing_is_sent_there() {
         ("another port", Box::new(|_: &str| format!("http://{host}{path}")), "leaves the endpoint"),
         ("another host", Box::new(|_: &str| format!("http://localhost:{port}{path}")), "leaves the endpoint"),
         ("a far host", Box::new(|_: &str| format!("https://example.com{path}")), "leaves the endpoint"),
-        ("the production host", Box::new(|_: &str| format!("https://consumption.azure.com{path}")), "leaves the endpoint"),
+        (
+            "the production host",
+            Box::new(|_: &str| format!("https://consumption.azure.com{path}")),
+            "leaves the endpoint",
+        ),
         ("another scheme", Box::new(|own: &str| format!("https://{own}{path}")), "leaves the endpoint"),
         ("the host as a user", Box::new(|own: &str| format!("http://{own}@{host}{path}")), "holds a user name"),
-        ("the host as a beginning", Box::new(|_: &str| format!("http://127.0.0.1.example.com:{port}{path}")), "leaves the endpoint"),
+        (
+            "the host as a beginning",
+            Box::new(|_: &str| format!("http://127.0.0.1.example.com:{port}{path}")),
+            "leaves the endpoint",
+        ),
         ("a file", Box::new(|_: &str| "file:///etc/passwd".to_owned()), ""),
-        ("another enrollment", Box::new(|own: &str| format!("http://{own}/v3/enrollments/200/usagedetails?t=secret-token")), "leaves the enrollment"),
-        ("a longer enrollment", Box::new(|own: &str| format!("http://{own}/v3/enrollments/1001/usagedetails")), "leaves the enrollment"),
-        ("dots", Box::new(|own: &str| format!("http://{own}/v3/enrollments/100/../200/usagedetails")), "leaves the enrollment"),
-        ("escaped dots", Box::new(|own: &str| format!("http://{own}/v3/enrollments/100/%2e%2e/200/usagedetails")), "leaves the enrollment"),
+        (
+            "another enrollment",
+            Box::new(|own: &str| format!("http://{own}/v3/enrollments/200/usagedetails?t=secret-token")),
+            "leaves the enrollment",
+        ),
+        (
+            "a longer enrollment",
+            Box::new(|own: &str| format!("http://{own}/v3/enrollments/1001/usagedetails")),
+            "leaves the enrollment",
+        ),
+        (
+            "dots",
+            Box::new(|own: &str| format!("http://{own}/v3/enrollments/100/../200/usagedetails")),
+            "leaves the enrollment",
+        ),
+        (
+            "escaped dots",
+            Box::new(|own: &str| format!("http://{own}/v3/enrollments/100/%2e%2e/200/usagedetails")),
+            "leaves the enrollment",
+        ),
         ("the root", Box::new(|own: &str| format!("http://{own}/")), "leaves the enrollment"),
         ("relative", Box::new(|_: &str| path.to_owned()), "is not an absolute URL"),
         ("without a scheme", Box::new(|_: &str| format!("//{host}{path}")), "is not an absolute URL"),
@@ -95,7 +123,11 @@ fn a_link_that_leaves_is_refused_and_nothing_is_sent_there() {
         ("a line break", Box::new(|own: &str| format!("http://{own}{path}\r\nHost: {host}")), "holds a space"),
         ("backslashes", Box::new(|_: &str| format!("http:\\\\{host}{path}")), "holds a space"),
         ("a fragment", Box::new(|own: &str| format!("http://{own}{path}#x")), "holds a fragment"),
-        ("17 KiB", Box::new(|own: &str| format!("http://{own}{path}{}", "a".repeat(17 << 10))), "is longer than 16 KiB"),
+        (
+            "17 KiB",
+            Box::new(|own: &str| format!("http://{own}{path}{}", "a".repeat(17 << 10))),
+            "is longer than 16 KiB",
+        ),
         ("the key", Box::new(|own: &str| format!("http://{own}{path}{}", crate::program::KEY)), "holds the API key"),
     ];
     let cases: Vec<_> = links.iter().flat_map(|case| [At::First, At::Second].map(|at| (at, case))).collect();
@@ -139,16 +171,20 @@ fn links_that_stay_within_the_enrollment_are_followed() {
 #[test]
 fn the_last_link_is_null_empty_or_absent() {
     let ends = ["null", "\"\"", ""];
-    each(&ends, |end| (*end).to_owned(), |&end| {
-        let scene = Scene::new();
-        let text = scene.text(At::Third);
-        let text = match end {
-            "" => text.replace(",\"nextLink\":null", ""),
-            end => text.replace("\"nextLink\":null", &format!("\"nextLink\":{end}")),
-        };
-        let scene = scene.always(At::Third, Answer::json(text));
-        scene.run().published(&Good::of(&scene));
-    });
+    each(
+        &ends,
+        |end| (*end).to_owned(),
+        |&end| {
+            let scene = Scene::new();
+            let text = scene.text(At::Third);
+            let text = match end {
+                "" => text.replace(",\"nextLink\":null", ""),
+                end => text.replace("\"nextLink\":null", &format!("\"nextLink\":{end}")),
+            };
+            let scene = scene.always(At::Third, Answer::json(text));
+            scene.run().published(&Good::of(&scene));
+        },
+    );
 }
 
 #[test]

@@ -1,12 +1,17 @@
 //! Faults 1, 2, 3 and 8: no connection, connections that break, bodies that are cut, and answers that stall.
 
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::expected::{Failure, Good};
-use super::scene::{At, Scene, each};
+use super::scene::{At, HastyClock, Scene, each};
 use crate::scripted_server::Answer;
 
 const LATER: &str = "run again later";
+
+/// For answers that stall.
+const PATIENCE: Duration = Duration::from_millis(700);
 
 /// An answer that breaks off, made of the good one of that place.
 type Broken = fn(&Scene, At) -> Answer;
@@ -153,9 +158,9 @@ fn an_answer_that_stalls_or_trickles_is_asked_for_again() {
     let stalls: [(&str, Broken, &str); 5] = [
         ("no head", |scene, at| scene.good(at).stall_head(0), "no answer from 127.0.0.1"),
         ("half a head", |scene, at| scene.good(at).stall_head(30), "no answer from 127.0.0.1"),
-        ("no body", |scene, at| scene.good(at).stall(0), "the body stalled for 300ms after 0 bytes"),
-        ("half a body", |scene, at| scene.good(at).stall(middle(scene, at)), "the body stalled for 300ms after "),
-        ("byte by byte", |scene, at| scene.good(at).trickling(), "the body stalled for 300ms after "),
+        ("no body", |scene, at| scene.good(at).stall(0), "the body stalled for 700ms after 0 bytes"),
+        ("half a body", |scene, at| scene.good(at).stall(middle(scene, at)), "the body stalled for 700ms after "),
+        ("byte by byte", |scene, at| scene.good(at).trickling(), "the body stalled for 700ms after "),
     ];
     let cases: Vec<_> = stalls.iter().flat_map(|case| At::ALL.map(|at| (at, case))).collect();
     each(
@@ -165,7 +170,7 @@ fn an_answer_that_stalls_or_trickles_is_asked_for_again() {
             let scene = Scene::new();
             let answer = broken(&scene, *at);
             let scene = scene.breaks(*at, [answer.clone()]);
-            let done = scene.in_library();
+            let done = scene.in_library_with(Arc::new(HastyClock::default()), PATIENCE);
             assert!(done.waits[0].why.contains(told), "{:?}", done.waits);
             if *at == At::Periods {
                 done.published(&Good::of(&scene));
@@ -175,7 +180,8 @@ fn an_answer_that_stalls_or_trickles_is_asked_for_again() {
 
             let scene = Scene::new().always(*at, answer);
             let words = [*told, "(given up after 8 attempts)"];
-            scene.in_library().failed(*at, &Failure::unavailable(&words, LATER).after(8));
+            let done = scene.in_library_with(Arc::new(HastyClock::default()), PATIENCE);
+            done.failed(*at, &Failure::unavailable(&words, LATER).after(8));
         },
     );
 }
@@ -190,7 +196,7 @@ fn a_host_that_refuses_connections_ends_with_4() {
     done.failed(At::Periods, &failure);
     assert_eq!(done.waits.len(), 7);
 
-    let scene = scene.with(["--max-wait", "1s"]);
+    let scene = Scene::new().through(format!("http://{address}")).with(["--max-wait", "1s"]);
     let words = [&format!("GET /v2/enrollments/100/billingperiods: cannot connect to {address}: "), "--max-wait"];
     scene.run().failed(At::Periods, &Failure { message: &words, ..failure });
 }

@@ -47,7 +47,10 @@ fn a_401_on_one_dataset_leaves_the_other_alone() {
         assert_eq!((&slice["error"]["kind"], &slice["error"]["retryable"]), (&"key".into(), &false.into()));
         assert!(slice["error"]["message"].as_str().unwrap().contains(words));
     }
-    assert_eq!(scene.place.names("usage_details/"), scene.before.keys().filter(|name| name.starts_with("usage")).cloned().collect::<Vec<_>>());
+    assert_eq!(
+        scene.place.names("usage_details/"),
+        scene.before.keys().filter(|name| name.starts_with("usage")).cloned().collect::<Vec<_>>()
+    );
 }
 
 #[test]

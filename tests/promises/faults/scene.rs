@@ -180,17 +180,18 @@ impl Scene {
     /// The same run by the library, with a clock that makes each wait pass at once: for failures that have to run out
     /// of attempts, and for waits that nobody would sit through.
     pub fn in_library(&self) -> Done<'_> {
-        let client = ClientOptions {
-            endpoint: self.endpoint.clone(),
-            idle_timeout: Duration::from_millis(300),
-            ..ClientOptions::default()
-        };
+        self.in_library_with(Arc::new(HastyClock::default()), Duration::from_secs(30))
+    }
+
+    /// The same with another clock, and with this patience for answers that stall.
+    pub fn in_library_with(&self, clock: Arc<dyn Clock>, idle_timeout: Duration) -> Done<'_> {
+        let client = ClientOptions { endpoint: self.endpoint.clone(), idle_timeout, ..ClientOptions::default() };
         let lake = Lake::open(&Destination::local(self.place.path("lake"))).unwrap();
         let waits = Arc::new(Waits::default());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let client = Arc::new(Client::new(client).unwrap());
         let progress = Arc::clone(&waits) as Arc<dyn Progress>;
-        let report = runtime.block_on(sync::sync(&lake, client, options(), progress));
+        let report = runtime.block_on(sync::sync(&lake, client, options(clock), progress));
         let waits = waits.0.lock().unwrap().clone();
         let code = i32::from(report.exit_code());
         let text = serde_json::to_string_pretty(&report).unwrap();
@@ -199,17 +200,17 @@ impl Scene {
 }
 
 /// Both periods of enrollment 100, always asked for.
-fn options() -> SyncOptions {
+fn options(clock: Arc<dyn Clock>) -> SyncOptions {
     SyncOptions {
         recheck: Recheck::All,
-        clock: Arc::new(HastyClock::default()),
+        clock,
         ..SyncOptions::new(vec![("100".parse().unwrap(), ApiKey::from_text(KEY).unwrap())])
     }
 }
 
 /// A clock on which each wait passes at once.
 #[derive(Debug, Default)]
-struct HastyClock {
+pub struct HastyClock {
     real: SystemClock,
     slept: Mutex<Duration>,
 }

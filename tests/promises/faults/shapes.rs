@@ -78,7 +78,11 @@ fn a_whole_answer_that_is_no_page_is_asked_for_once_more_and_ends_with_5() {
         ("something behind it", r#"{"data":[]} {"data":[]}"#.into(), ""),
         ("arrays 100,000 deep", deep("[", "]"), ""),
         ("arrays 100,000 deep in a row", format!(r#"{{"data":[{{"x":{}}}]}}"#, deep("[", "]")), "deeper than 64"),
-        ("objects 100,000 deep in a row", format!(r#"{{"data":[{{"x":{}1{}]}}"#, "{\"a\":".repeat(100_000), "}".repeat(100_001)), "deeper than 64"),
+        (
+            "objects 100,000 deep in a row",
+            format!(r#"{{"data":[{{"x":{}1{}]}}"#, "{\"a\":".repeat(100_000), "}".repeat(100_001)),
+            "deeper than 64",
+        ),
         ("arrays 100,000 deep around rows", format!(r#"{{"x":{},"data":[]}}"#, deep("[", "]")), "deeper than 64"),
         ("arrays 100,000 deep without end", format!(r#"{{"data":[{{"x":{}"#, "[".repeat(100_000)), "deeper than 64"),
     ];

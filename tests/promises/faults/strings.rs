@@ -3,7 +3,7 @@
 use super::bill::{self, Row};
 use super::expected::{Failure, Good};
 use super::scene::{At, NEW, Scene, each, finish};
-use crate::program::Program;
+use crate::program::{KEY, Program};
 use crate::scripted_server::Answer;
 
 /// Values of `serviceInfo1` as JSON, with the text that is kept.
@@ -129,18 +129,22 @@ fn what_the_api_writes_cannot_forge_a_line() {
     let cases: Vec<(&str, Answer, Failure<'_>)> = vec![
         ("words of an error", Answer::error(404, EVIL), Failure::unavailable(&["answered 404: "], "")),
         ("plain words of an error", Answer::of(401, "text/plain", EVIL), Failure::key(&["answered 401: "])),
-        ("HTML", Answer::html(EVIL).header("a", "b"), Failure::unavailable(&["text/html instead of JSON: "], "").after_waits()),
         (
-            "a link",
-            Answer::json(page("", &format!(r#","nextLink":{json}"#))).etag(NEW),
-            Failure::data(&["nextLink"]),
+            "HTML",
+            Answer::html(EVIL).header("a", "b"),
+            Failure::unavailable(&["text/html instead of JSON: "], "").after_waits(),
         ),
+        ("a link", Answer::json(page("", &format!(r#","nextLink":{json}"#))).etag(NEW), Failure::data(&["nextLink"])),
         (
             "a link to another host",
             Answer::json(page("", r#","nextLink":"https://evil.example/\u001b[2J\r\nx?t=1""#)).etag(NEW),
             Failure::data(&["nextLink"]),
         ),
-        ("a rejected row", Answer::json(page(&field.replace("\"cost\":1", &format!("\"cost\":{json}")), "")), Failure::rejected(1)),
+        (
+            "a rejected row",
+            Answer::json(page(&field.replace("\"cost\":1", &format!("\"cost\":{json}")), "")),
+            Failure::rejected(1),
+        ),
         ("a redirect", Answer::redirect("https://evil.example/\t\u{e9}[2J"), Failure::data(&["redirect"])),
     ];
     each(
@@ -159,14 +163,19 @@ fn names_of_unknown_fields_and_etags_cannot_forge_a_line() {
     let mut rows = bill::rows("2024-11", 2);
     rows[0] = rows[0].clone().and(&format!("{json}:{json}"));
     let scene = Scene::new().one_page(rows).with(["-vv"]);
-    scene.server.on(At::First.target(), [Answer::json(bill::page(&scene.november, None)).raw_header("ETag", b"\"\x9b31m\t\"")]);
+    scene
+        .server
+        .on(At::First.target(), [Answer::json(bill::page(&scene.november, None)).raw_header("ETag", b"\"\x9b31m\t\"")]);
     let done = scene.run();
     assert_eq!(done.code, 0, "{}", done.all());
     done.everything_else(0);
     for format in ["text", "ndjson"] {
-        let program: Program = scene.program().with(["--format", format, "--force", "-vv"]);
+        let (endpoint, dest) = (scene.server.endpoint(), scene.place.dest());
+        let program =
+            Program::new(["sync", "--endpoint", &endpoint, "--dest", &dest, "--format", format, "--force", "-vv"]);
+        let program = program.set("BILLING_LAKE_ENROLLMENT", "100").set("BILLING_LAKE_API_KEY", KEY);
         let ended = finish(program.start());
-        assert_eq!(ended.code, 0);
+        assert_eq!(ended.code, 0, "{}", ended.err);
         let moves = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert!(!ended.out.contains(moves) && !ended.err.contains(moves), "{:?}\n{:?}", ended.out, ended.err);
     }

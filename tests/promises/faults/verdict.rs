@@ -219,7 +219,8 @@ impl Done<'_> {
     #[track_caller]
     pub fn errors_told(&self, errors: &[(String, &Value)]) {
         let Some((_, err)) = &self.said else { return };
-        let told: Vec<_> = err.lines().filter(|line| line.starts_with("error:") || line.starts_with(" hint:")).collect();
+        let told: Vec<_> =
+            err.lines().filter(|line| line.starts_with("error:") || line.starts_with(" hint:")).collect();
         let mut expected = Vec::new();
         for (name, error) in errors {
             expected.push(format!("error: {name}{}", self.word(&error["message"])));

@@ -27,7 +27,8 @@ fn waits_once(at: At, answer: Answer, seconds: u64) {
     let mut scene = Scene::new().breaks(at, [answer]);
     scene.throttled = true;
     let done = scene.in_library();
-    let wait = done.waits.iter().find(|wait| wait.why.contains("slow down")).unwrap_or_else(|| panic!("{}", done.all()));
+    let wait =
+        done.waits.iter().find(|wait| wait.why.contains("slow down")).unwrap_or_else(|| panic!("{}", done.all()));
     assert!(wait.time >= Duration::from_secs(seconds) && wait.time <= Duration::from_secs(seconds + 2), "{wait:?}");
     assert!(wait.asked || seconds == 0);
     let good = Good::of(&scene);
@@ -47,7 +48,11 @@ fn a_wait_that_is_asked_for_is_kept() {
         ("zero", busy().header("Retry-After", "0"), 0),
         ("a date in the past", busy().header("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT"), 0),
         ("by the service's name", busy().header(MANY, "37"), 37),
-        ("the longest of several", busy().header("Retry-After", "3").header(MANY, "37").header("x-retry-after", "9"), 37),
+        (
+            "the longest of several",
+            busy().header("Retry-After", "3").header(MANY, "37").header("x-retry-after", "9"),
+            37,
+        ),
         ("the longest of equals", busy().header("Retry-After", "37").header("retry-after", "2"), 37),
         ("the longest with a date", busy().header("Retry-After", "1").header(MANY, &date(600, USUAL)), 600),
         // A server whose clock is a day behind means 50 s all the same.
@@ -57,7 +62,9 @@ fn a_wait_that_is_asked_for_is_kept() {
             50,
         ),
     ];
-    cases.extend(dates.map(|form| (form, busy().header("Date", &date(0, USUAL)).header("Retry-After", &date(60, form)), 60)));
+    cases.extend(
+        dates.map(|form| (form, busy().header("Date", &date(0, USUAL)).header("Retry-After", &date(60, form)), 60)),
+    );
     let cases: Vec<_> = cases.into_iter().flat_map(|case| At::ALL.map(|at| (at, case.clone()))).collect();
     each(
         &cases,
@@ -98,7 +105,8 @@ fn a_wait_that_does_not_fit_fails_at_once_and_names_the_time_to_come_back() {
 fn waits_add_up_to_no_more_than_the_option_allows() {
     let mut scene = Scene::new().always(At::Second, busy().header("Retry-After", "400"));
     scene.throttled = true;
-    let told = ["answered 429: slow down", "the wait of 6 min 40 s does not fit into the 1 min 40 s left of --max-wait"];
+    let told =
+        ["answered 429: slow down", "the wait of 6 min 40 s does not fit into the 1 min 40 s left of --max-wait"];
     scene.in_library().failed(At::Second, &Failure::unavailable(&told, "patience").after(3));
 }
 

@@ -11,6 +11,7 @@ mod cells;
 mod convert_fills_the_same_lake;
 mod decode_agrees_with_a_plain_reading;
 mod decode_takes_golden_pages;
+mod faults;
 mod memory_is_a_bound;
 mod moved_clock;
 mod only_chosen_periods_are_fetched;

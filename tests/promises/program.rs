@@ -101,6 +101,21 @@ impl Program {
         ended
     }
 
+    /// Runs under a shell that does this before, such as setting a limit.
+    pub fn under(mut self, before: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{before}; exec \"$0\" \"$@\"")).arg(self.command.get_program());
+        shell.args(self.command.get_args()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        self.command = shell;
+        self
+    }
+
     /// Starts it.
     pub fn start(mut self) -> Child {
         self.command.spawn().unwrap()

@@ -22,6 +22,15 @@ impl Place {
         Place { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// A place whose lake holds these files.
+    pub fn with(files: &BTreeMap<String, Vec<u8>>) -> Self {
+        let place = Place::new();
+        for (name, bytes) in files {
+            place.write(&format!("lake/{name}"), bytes);
+        }
+        place
+    }
+
     /// A path beside the lake.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

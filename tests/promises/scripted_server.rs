@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::published::gzip;
 
@@ -13,14 +14,36 @@ use super::published::gzip;
 #[derive(Clone)]
 pub struct Answer {
     status: u16,
-    headers: Vec<(String, String)>,
+    headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
     end: End,
+    length: Length,
+    /// Whether a condition that holds is answered 304.
+    conditional: bool,
+    /// Whether the body waits for [`ScriptedServer::release`].
+    held: bool,
+}
+
+/// How the end of a body is announced.
+#[derive(Clone, Copy, PartialEq)]
+enum Length {
+    Header,
+    Chunks,
+    /// By the end of the connection.
+    Nothing,
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum End {
     Whole,
+    /// The connection is closed after so many bytes of the head.
+    CutHead(usize),
+    /// The connection is reset after so many bytes of the body.
+    ResetAfter(usize),
+    /// After so many bytes of the head nothing more comes, and the connection stays open.
+    StallHead(usize),
+    /// The body comes byte by byte.
+    Trickle,
     /// The connection is closed after so many bytes of the body, whatever its length was said to be.
     Cut(usize),
     /// The connection is reset before any answer.
@@ -30,10 +53,16 @@ enum End {
 }
 
 impl Answer {
+    /// Some status with a body of some type; no type when that is empty.
+    pub fn of(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        let (body, end, length) = (body.into(), End::Whole, Length::Header);
+        let answer = Answer { status, headers: Vec::new(), body, end, length, conditional: true, held: false };
+        if media_type.is_empty() { answer } else { answer.header("Content-Type", media_type) }
+    }
+
     /// 200 with JSON.
     pub fn json(body: impl Into<Vec<u8>>) -> Self {
-        let headers = vec![("Content-Type".to_owned(), "application/json; charset=utf-8".to_owned())];
-        Answer { status: 200, headers, body: body.into(), end: End::Whole }
+        Answer::of(200, "application/json; charset=utf-8", body)
     }
 
     /// Some status with an error body as the service writes it.
@@ -49,18 +78,27 @@ impl Answer {
 
     /// A page for people, with status 200.
     pub fn html(body: &str) -> Self {
-        let headers = vec![("Content-Type".to_owned(), "text/html".to_owned())];
-        Answer { status: 200, headers, body: body.into(), end: End::Whole }
+        Answer::of(200, "text/html", body)
     }
 
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
+    pub fn header(self, name: &str, value: &str) -> Self {
+        self.raw_header(name, value.as_bytes())
+    }
+
+    /// A header of any bytes.
+    pub fn raw_header(mut self, name: &str, value: &[u8]) -> Self {
+        self.headers.push((name.to_owned(), value.to_vec()));
         self
     }
 
     /// With an ETag; a request with that condition is answered 304.
     pub fn etag(self, etag: &str) -> Self {
         self.header("ETag", etag)
+    }
+
+    /// Comes whole whatever the condition.
+    pub fn unconditional(self) -> Self {
+        Answer { conditional: false, ..self }
     }
 
     /// The body as gzip.
@@ -86,6 +124,41 @@ impl Answer {
         Answer { end: End::Reset, ..Answer::json("") }
     }
 
+    /// The connection is closed after so many bytes of the head.
+    pub fn cut_head(self, bytes: usize) -> Self {
+        Answer { end: End::CutHead(bytes), ..self }
+    }
+
+    /// The connection is reset after so many bytes of the body.
+    pub fn reset_after(self, bytes: usize) -> Self {
+        Answer { end: End::ResetAfter(bytes), ..self }
+    }
+
+    /// The head stops there for ever.
+    pub fn stall_head(self, bytes: usize) -> Self {
+        Answer { end: End::StallHead(bytes), ..self }
+    }
+
+    /// The body comes byte by byte.
+    pub fn trickling(self) -> Self {
+        Answer { end: End::Trickle, ..self }
+    }
+
+    /// The body comes in one chunk, and its end as another one.
+    pub fn chunked(self) -> Self {
+        Answer { length: Length::Chunks, ..self }.header("Transfer-Encoding", "chunked")
+    }
+
+    /// The body ends with the connection, without a length.
+    pub fn without_length(self) -> Self {
+        Answer { length: Length::Nothing, ..self }
+    }
+
+    /// The body does not come before [`ScriptedServer::release`].
+    pub fn held(self) -> Self {
+        Answer { held: true, ..self }
+    }
+
     /// The body stops there for ever.
     pub fn stall(self, bytes: usize) -> Self {
         Answer { end: End::Stall(bytes), ..self }
@@ -109,7 +182,14 @@ struct Shared {
     /// Connections that stay open.
     stalled: Mutex<Vec<TcpStream>>,
     ended: AtomicBool,
+    /// Answers to targets that begin so, when they have none of their own.
+    patterns: Mutex<Vec<(String, Pattern)>>,
+    released: Mutex<bool>,
+    release: Condvar,
 }
+
+/// Makes the answer to a target.
+type Pattern = Arc<dyn Fn(&str) -> Answer + Send + Sync>;
 
 /// The running server; it ends when it is dropped.
 pub struct ScriptedServer {
@@ -154,6 +234,17 @@ impl ScriptedServer {
         self.shared.routes.lock().unwrap().insert(target.to_owned(), answers);
     }
 
+    /// Requests for targets that begin so, and have no answers of their own, are answered so.
+    pub fn on_all(&self, beginning: &str, answer: impl Fn(&str) -> Answer + Send + Sync + 'static) {
+        self.shared.patterns.lock().unwrap().push((beginning.to_owned(), Arc::new(answer)));
+    }
+
+    /// Lets the bodies come that are held.
+    pub fn release(&self) {
+        *self.shared.released.lock().unwrap() = true;
+        self.shared.release.notify_all();
+    }
+
     /// What was asked so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.shared.asked.lock().unwrap().clone()
@@ -180,6 +271,7 @@ impl ScriptedServer {
 
 impl Drop for ScriptedServer {
     fn drop(&mut self) {
+        self.release();
         self.shared.ended.store(true, Ordering::SeqCst);
         let _ = TcpStream::connect(self.address);
         if let Some(listening) = self.listening.take() {
@@ -217,32 +309,65 @@ fn answer(shared: &Shared, mut stream: TcpStream) -> std::io::Result<()> {
             None => None,
         }
     };
+    let pattern = || {
+        let patterns = shared.patterns.lock().unwrap();
+        let fitting = patterns.iter().find(|(beginning, _)| target.starts_with(beginning.as_str()));
+        fitting.map(|(_, answer)| Arc::clone(answer))
+    };
+    let answer = answer.or_else(|| pattern().map(|answer| answer(&target)));
     let mut answer = answer.unwrap_or_else(|| Answer::error(404, "nothing is scripted for this path"));
     shared.asked.lock().unwrap().push(Asked { target, headers });
     shared.arrived.notify_all();
     if answer.end == End::Reset {
         return Ok(());
     }
-    stream.read_exact(&mut head[..length])?;
+    // A connection that is closed while its request is not read is reset.
+    if !matches!(answer.end, End::ResetAfter(_)) {
+        stream.read_exact(&mut head[..length])?;
+    }
     let etag = answer.headers.iter().find(|(name, _)| name == "ETag").map(|(_, value)| value.clone());
     let condition = condition.map(|text| text.chars().map(|byte| byte as u8).collect::<Vec<_>>());
-    if answer.status == 200 && etag.is_some() && etag.map(String::into_bytes) == condition {
+    if answer.status == 200 && answer.conditional && etag.is_some() && etag == condition {
         answer = Answer { status: 304, body: Vec::new(), ..answer };
+    }
+    if answer.held {
+        let mut released = shared.released.lock().unwrap();
+        while !*released {
+            released = shared.release.wait(released).unwrap();
+        }
     }
     let mut bytes = format!("HTTP/1.1 {} Scripted\r\nConnection: close\r\n", answer.status).into_bytes();
     for (name, value) in &answer.headers {
-        bytes.extend(format!("{name}: {value}\r\n").bytes());
+        bytes.extend([format!("{name}: ").as_bytes(), value, b"\r\n"].concat());
     }
-    if answer.status != 304 {
+    if answer.status != 304 && answer.length == Length::Header {
         bytes.extend(format!("Content-Length: {}\r\n", answer.body.len()).bytes());
     }
     bytes.extend(b"\r\n");
+    if answer.length == Length::Chunks {
+        bytes.extend(format!("{:x}\r\n", answer.body.len()).bytes());
+    }
     match answer.end {
-        End::Cut(end) | End::Stall(end) => bytes.extend(&answer.body[..end]),
-        End::Whole | End::Reset => bytes.extend(&answer.body),
+        End::CutHead(end) | End::StallHead(end) => bytes.truncate(end),
+        End::Cut(end) | End::Stall(end) | End::ResetAfter(end) => bytes.extend(&answer.body[..end]),
+        End::Whole | End::Reset => {
+            bytes.extend(&answer.body);
+            if answer.length == Length::Chunks {
+                bytes.extend(b"\r\n0\r\n\r\n");
+            }
+        }
+        End::Trickle => {
+            stream.set_nodelay(true)?;
+            stream.write_all(&bytes)?;
+            for byte in &answer.body {
+                stream.write_all(&[*byte])?;
+                thread::sleep(Duration::from_millis(20));
+            }
+            return Ok(());
+        }
     }
     stream.write_all(&bytes)?;
-    if matches!(answer.end, End::Stall(_)) {
+    if matches!(answer.end, End::Stall(_) | End::StallHead(_)) {
         shared.stalled.lock().unwrap().push(stream);
     }
     Ok(())

@@ -10,20 +10,13 @@ another, or older than the one before. `--step N` takes each kind of call in eac
 N-th between; by default N is 6.
 """
 
-import argparse
 import collections
-import concurrent.futures
 import dataclasses
-import multiprocessing
-import pathlib
-import shutil
 import sys
-import tempfile
-import time
 
+import arena
 import lakes
 import system_calls
-from billing_api import Api
 
 
 TRIES = 5
@@ -74,8 +67,9 @@ def chosen(calls, step):
     return [call for call in calls if call in picked]
 
 
-def killed(binary, endpoint, prepared, lake, target):
+def killed(binary, endpoint, prepared, lake, target, first):
     """One kill and its aftermath. Two slices at once race for some folders above them, so a call may need a second run."""
+    prepared = None if first else prepared
     for _ in range(TRIES):
         end = killed_once(binary, endpoint, prepared, lake, target)
         if end.came_there:
@@ -98,7 +92,7 @@ def killed_once(binary, endpoint, prepared, lake, target):
         if ran.killed_at is None and ran.code != 0:
             problems.append(f"the run was not killed and failed: {ran.said()}")
         reader.wait()
-        problems += after_a_death(binary, lake, held, before)
+        problems += lakes.after_a_death(binary, lake, held, before)
         if not problems:
             problems += lakes.next_runs(binary, endpoint, lake, held, "all" if prepared else "auto")
         reader.wait()
@@ -106,52 +100,26 @@ def killed_once(binary, endpoint, prepared, lake, target):
     return End(target, ran.killed_at is not None, held, problems + reader.problems(), reader.whole(), reader.clean)
 
 
-def after_a_death(binary, lake, held, before):
-    """What must be true whenever a run has died."""
-    problems = lakes.unreadable_sides(lake) + lakes.status_problems(binary, lake)
-    known = lakes.checked_at(lake)
-    for slice, version in held.items():
-        key = lakes.key_of(slice)
-        if version != "B" and known.get(key) != before.get(key):
-            problems.append(f"{slice} is {version}, but last_run.json says that it was checked")
-    return problems
-
-
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("binary")
-    options.add_argument("--step", type=int, default=6)
-    options.add_argument("--all", action="store_true", help="every single call")
-    options.add_argument("--workers", type=int, default=6)
-    options.add_argument("--only", default="", help="only calls with this text in their name or path")
-    options = options.parse_args()
-    begin = time.monotonic()
-    work = pathlib.Path(tempfile.mkdtemp(prefix="billing-lake-kills-"))
-    api = Api()
+    parser = arena.options(__doc__)
+    parser.add_argument("--step", type=int, default=6)
+    parser.add_argument("--all", action="store_true", help="every single call")
+    parser.add_argument("--only", default="", help="only calls with this text in their name or path")
+    options = parser.parse_args()
     results = {}
-    try:
-        lakes.prepare(options.binary, api.endpoint, work / "a")
-        context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(options.workers, mp_context=context) as pool:
-            for title, prepared in (("version A in place", work / "a"), ("no lake yet", None)):
-                lakes.copy(prepared, work / "trace")
-                calls = calls_of_a_run(options.binary, api.endpoint, work / "trace")
-                lakes.remove(work / "trace")
-                targets = calls if options.all else chosen(calls, options.step)
-                targets = [target for target in targets if options.only in target[0]]
-                waiting = [
-                    pool.submit(killed, options.binary, api.endpoint, prepared, work / f"{len(results)}-{place}", target)
-                    for place, target in enumerate(targets)
-                ]
-                results[title] = (calls, [done.result() for done in waiting])
-    finally:
-        api.stop()
-        shutil.rmtree(work, ignore_errors=True)
-    sys.exit(tell(results, time.monotonic() - begin))
+    with arena.arena(options) as place:
+        for title, prepared in (("version A in place", place.prepared), ("no lake yet", None)):
+            lake = place.lake()
+            lakes.copy(prepared, lake)
+            calls = calls_of_a_run(options.binary, place.api.endpoint, lake)
+            targets = calls if options.all else chosen(calls, options.step)
+            targets = [(target, prepared is None) for target in targets if options.only in target[0]]
+            results[title] = (calls, place.all(killed, targets))
+    sys.exit(tell(results))
 
 
-def tell(results, seconds):
-    passed = failed = 0
+def tell(results):
+    tally = arena.Tally()
     for title, (calls, ends) in results.items():
         made = collections.Counter(label.split()[0] for label, _ in calls)
         reached = [end for end in ends if end.came_there]
@@ -161,25 +129,19 @@ def tell(results, seconds):
             left = collections.Counter(end.left() for end in reached if end.name() == name)
             told = ", ".join(f"{held} {times}" for held, times in sorted(left.items()))
             print(f"  {name:10} {count:5} {left.total():7}  {told}")
-        clean = sum((collections.Counter(end.clean) for end in ends), collections.Counter())
-        told = ", ".join(f"{words!r} {times}" for words, times in clean.items())
-        print(f"  readers: {sum(end.answers for end in ends)} whole answers, clean errors: {told or 'none'}")
+        for end in ends:
+            tally.reader(end.answers, end.clean)
+        print(f"  {tally.readers()}")
         for end in ends:
             label, nth = end.target
-            problems = list(end.problems)
             if not end.came_there:
-                # Only who comes second to a folder can find it made.
+                # Who is second to a folder finds it made, and does not make it.
                 print(f"  not reached in {TRIES} runs: {label} (number {nth})")
-                problems += ["the run never came there"] if nth == 1 else []
-            failed, passed = failed + bool(problems), passed + (not problems and end.came_there)
-            for problem in problems:
-                print(f"FAILED {title}: killed at {label} (number {nth}), left {end.left()}: {problem}")
-    print(f"{seconds:.0f} s")
-    if passed + failed == 0:
-        failed = 1
-        print("FAILED nothing was killed")
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+                if nth == 1:
+                    tally.case(label, ["the run never came there"])
+                continue
+            tally.case(f"{title}: killed at {label} (number {nth}), left {end.left()}", end.problems)
+    return tally.verdict()
 
 
 if __name__ == "__main__":

@@ -250,6 +250,17 @@ def whole_in(lake, version):
     return problems + litter(lake) + unreadable_sides(lake)
 
 
+def after_a_death(binary, lake, held, before):
+    """What must be true whenever a run has died."""
+    problems = unreadable_sides(lake) + status_problems(binary, lake)
+    known = checked_at(lake)
+    for slice, version in held.items():
+        key = key_of(slice)
+        if version != "B" and known.get(key) != before.get(key):
+            problems.append(f"{slice} is {version}, but last_run.json says that it was checked")
+    return problems
+
+
 def next_runs(binary, endpoint, lake, before, recheck="all", version="B"):
     """The next run completes and cleans up, and the one after it finds nothing to do."""
     ran = run(binary, endpoint, lake, version, recheck=recheck)

@@ -1,6 +1,7 @@
 """What every script here begins and ends with: a working folder, the API, a prepared lake, workers, and the verdict."""
 
 import argparse
+import collections
 import concurrent.futures
 import contextlib
 import multiprocessing
@@ -63,12 +64,15 @@ class Tally:
 
     def __init__(self):
         self.passed = self.failed = self.answers = 0
-        self.clean = {}
+        self.clean, self.told = {}, collections.Counter()
 
     def case(self, name, problems):
+        """What fails in the same words again and again is told three times, and then counted."""
         self.failed, self.passed = self.failed + bool(problems), self.passed + (not problems)
         for problem in problems:
-            print(f"FAILED {name}: {problem}")
+            self.told[problem] += 1
+            if self.told[problem] <= 3:
+                print(f"FAILED {name}: {problem}")
 
     def reader(self, answers, clean):
         self.answers += answers
@@ -85,5 +89,8 @@ class Tally:
     def verdict(self):
         if self.passed + self.failed == 0:
             self.case("the script", ["nothing was tried"])
+        for problem, times in self.told.items():
+            if times > 3:
+                print(f"FAILED {times} times in all: {problem}")
         print(f"{self.passed} passed, {self.failed} failed")
         return 1 if self.failed else 0

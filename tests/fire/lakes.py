@@ -133,8 +133,12 @@ class Labels:
 
     def place(self, path):
         path = path.removeprefix(self.root).lstrip("/") or "."
-        path = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{8}", "RUN", path)
-        return re.sub(r"[0-9a-f]{16}", "*", path.removesuffix(" (deleted)"))
+        return without_tokens(path.removesuffix(" (deleted)"))
+
+
+def without_tokens(path):
+    """The names of runs and of staged things are new in every run."""
+    return re.sub(r"[0-9a-f]{16}", "*", re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{8}", "RUN", path))
 
 
 def changes(call):
@@ -221,7 +225,7 @@ def litter(lake):
     own = pathlib.Path(lake) / "_billing_lake"
     left = [str(path.relative_to(own)) for path in (own / "staging").glob("*")]
     left += [str(path.relative_to(own)) for path in own.rglob("*.tmp")]
-    return [f"litter: {name}" for name in sorted(left)]
+    return [f"litter: {without_tokens(name)}" for name in sorted(left)]
 
 
 def unreadable_sides(lake):

@@ -207,6 +207,8 @@ def prove(events, lake, expected):
     for event in exchanges:
         proof.exchange(event, expected)
     sides = proof.own_files(exchanges)
+    kept = [name for name in sides if name.startswith("_billing_lake/rejected/")]
+    proof.fact("the rejected rows of both periods are kept in one piece", len(kept) == 2, kept)
     if expected == "RENAME_NOREPLACE":
         first = sides.get("_billing_lake/lake.json")
         proof.fact("lake.json is put in place before the first publication", first is not None and all(first.before(event) for event in exchanges), first)

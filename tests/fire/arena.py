@@ -70,6 +70,7 @@ class Tally:
         """What fails in the same words again and again is told three times, and then counted."""
         self.failed, self.passed = self.failed + bool(problems), self.passed + (not problems)
         for problem in problems:
+            problem = " | ".join(problem.splitlines())
             self.told[problem] += 1
             if self.told[problem] <= 3:
                 print(f"FAILED {name}: {problem}")

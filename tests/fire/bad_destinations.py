@@ -1,6 +1,6 @@
 """Destinations that are really full, read-only, forbidden, in the way, or vanish in the middle of a run.
 
-    bad_destinations.py BINARY [--workers 6]
+    bad_destinations.py BINARY [--workers 10]
 
 - a small file system (tmpfs) with less and less space left, and one that is mounted read-only: needs root, and says so;
 - a lake that this user may not write (as root: the program runs as another user);
@@ -174,13 +174,13 @@ def vanishing(binary, endpoint, prepared, lake, label, nth):
     elif ran.code == 6:
         problems += destination_problems(ran, lake)
     if not problems:
-        problems = lakes.next_runs(binary, endpoint, lake, held)
+        problems = lakes.next_runs(binary, endpoint, lake, held, recheck="auto")
     lakes.remove(lake)
     return f"{label} (number {nth})", ran.code, "".join(held.values()), bool(met), problems
 
 
 def main():
-    options = arena.options(__doc__).parse_args()
+    options = arena.options(__doc__, workers=10).parse_args()
     tally, said = arena.Tally(), []
     with arena.arena(options) as place:
         said.append(small_disk(place, tally))

@@ -1,6 +1,6 @@
 """Fails each system call of a publishing run as a full, broken or forbidden disk does, and sees what is told and left.
 
-    full_disk.py BINARY [--step N | --all] [--only TEXT] [--workers 6]
+    full_disk.py BINARY [--step N | --all] [--only TEXT] [--workers 10]
 
 `--all` takes every call with each of its errors; otherwise each kind of call in each place fails at its first, its last
 and every N-th (12) between, in one of its ways by turns.
@@ -142,7 +142,7 @@ def destination_problems(ran, lake):
 
 
 def main():
-    parser = arena.options(__doc__)
+    parser = arena.options(__doc__, workers=10)
     parser.add_argument("--step", type=int, default=12)
     parser.add_argument("--all", action="store_true", help="every single call with each of its errors")
     parser.add_argument("--only", default="", help="only calls with this text in their name or path")

@@ -65,9 +65,9 @@ def environment(version):
     return {**cleaned, "BILLING_LAKE_API_KEY": f"serve-{version}", "NO_PROXY": "127.0.0.1"}
 
 
-def command(binary, endpoint, lake, *more, recheck="all"):
+def command(binary, endpoint, lake, *more, recheck="all", datasets="all"):
     return [
-        os.path.abspath(binary), "sync", "-q", "--datasets", "all", "--endpoint", endpoint, "--enrollment", ENROLLMENT,
+        os.path.abspath(binary), "sync", "-q", "--datasets", datasets, "--endpoint", endpoint, "--enrollment", ENROLLMENT,
         "--dest", str(lake), "--recheck", recheck, "--max-rejected", "1", "--format", "json", *more,
     ]  # fmt: skip
 
@@ -80,16 +80,16 @@ def ended(code, stdout, stderr, killed_at=None):
     return Ran(code, report, stderr, killed_at)
 
 
-def run(binary, endpoint, lake, version, *more, recheck="all"):
+def run(binary, endpoint, lake, version, *more, **options):
     """A run to its end, with nothing in its way."""
-    with begin(binary, endpoint, lake, version, *more, recheck=recheck) as process:
+    with begin(binary, endpoint, lake, version, *more, **options) as process:
         return end(process)
 
 
-def begin(binary, endpoint, lake, version, *more, recheck="all"):
+def begin(binary, endpoint, lake, version, *more, **options):
     """A run as a process."""
     return subprocess.Popen(
-        command(binary, endpoint, lake, *more, recheck=recheck), env=environment(version),
+        command(binary, endpoint, lake, *more, **options), env=environment(version),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ pub struct Counters {
     pub requests: u64,
     /// Usage pages answered with a body.
     pub pages_served: u64,
-    /// Bytes of all bodies, as sent.
+    /// Bytes of all bodies, as sent. An answer that a rule breaks counts whole, a gzip bomb not at all.
     pub body_bytes: u64,
     /// Answers 304.
     pub not_modified: u64,

@@ -73,20 +73,26 @@ async fn until_interrupted(command: Command, terminal: &Terminal) -> u8 {
     code
 }
 
-/// Prints what is wrong with the command line, or its help. A value that was given is not repeated at any length.
+/// Prints what is wrong with the command line, or its help. A value that was given is repeated neither at any length nor
+/// with characters that could forge what is shown.
 fn print_briefly(error: &clap::Error) {
     const LONGEST_LINE: usize = 1_000;
     let text = error.render().to_string();
-    if text.lines().all(|line| line.len() <= LONGEST_LINE) {
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| {
+            let line = output::one_line(line);
+            match line.char_indices().nth(LONGEST_LINE) {
+                Some((end, _)) => format!("{}…", &line[..end]),
+                None => line,
+            }
+        })
+        .collect();
+    if lines.iter().eq(text.lines()) {
         // When it cannot be written there is nobody left to tell.
         let _ = error.print();
-        return;
-    }
-    for line in text.lines() {
-        match line.char_indices().nth(LONGEST_LINE) {
-            Some((end, _)) => output::complain(&format!("{}…", &line[..end])),
-            None => output::complain(line),
-        }
+    } else {
+        lines.iter().for_each(|line| output::complain(line));
     }
 }
 

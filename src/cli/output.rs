@@ -6,11 +6,12 @@ use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 
 use super::args::Format;
+use crate::source::misleads;
 use crate::sync::{ErrorKind, RunError, RunOutcome, RunReport, SliceOutcome, SliceReport};
 
-/// Text for one line of a terminal: control characters are shown as escapes.
+/// Text for one line of a terminal: what could forge what is shown stands there as an escape.
 pub(super) fn one_line(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+    text.chars().flat_map(|c| if misleads(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// Writes a line to standard error. When that cannot be written there is nobody left to tell.
@@ -167,7 +168,7 @@ mod tests {
 
     #[test]
     fn terminal_escapes_do_not_reach_the_terminal() {
-        assert_eq!(one_line("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\\nc");
+        assert_eq!(one_line("a\u{1b}[31mb\nc\u{202e}"), "a\\u{1b}[31mb\\nc\\u{202e}");
     }
 
     #[test]

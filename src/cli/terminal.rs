@@ -79,6 +79,12 @@ impl Progress for LogLines {
 
     fn ended(&self, _slice: &Slice, report: &SliceReport) {
         tracing::info!("{}", end_of(report));
+        // Of a file that stays in place they were told when it was published.
+        if report.outcome == SliceOutcome::Published {
+            for warning in &report.warnings {
+                tracing::warn!("{}: {}", one_line(&report.name()), one_line(warning));
+            }
+        }
     }
 }
 

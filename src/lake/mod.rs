@@ -185,6 +185,11 @@ impl Lake {
         Ok((files, complete))
     }
 
+    /// Whether the slice has a file that readers see; its content is not looked at.
+    pub fn has(&self, slice: &Slice) -> Result<bool, LakeError> {
+        self.store.has(slice)
+    }
+
     /// Begins a run with an id that no other run has: 1 to 64 letters, digits, `-`, `_` or `.`. What dead runs left is
     /// removed; living ones are left alone.
     pub fn begin_run(&self, run_id: &str) -> Result<Run, LakeError> {

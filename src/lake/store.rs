@@ -16,6 +16,9 @@ pub(super) trait Store: Debug + Send + Sync {
     /// The files of a dataset that readers see, in any order, by one listing.
     fn list(&self, dataset: Dataset) -> Result<Vec<StoredFile>, LakeError>;
 
+    /// Whether the slice has a file that readers see. A place where that costs a request may say so unseen.
+    fn has(&self, slice: &Slice) -> Result<bool, LakeError>;
+
     /// Reads a range of a listed file, shorter only where the file ends; none when it was replaced since.
     fn read(&self, file: &StoredFile, range: Range<u64>) -> Result<Option<Vec<u8>>, LakeError>;
 

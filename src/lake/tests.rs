@@ -436,6 +436,10 @@ impl Store for Watched {
         self.store.list(dataset)
     }
 
+    fn has(&self, slice: &Slice) -> Result<bool, LakeError> {
+        self.inner.has(slice)
+    }
+
     fn read(&self, file: &StoredFile, range: std::ops::Range<u64>) -> Result<Option<Vec<u8>>, LakeError> {
         self.reads.lock().unwrap().push(range.end - range.start);
         self.store.read(file, range)

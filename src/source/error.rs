@@ -332,8 +332,7 @@ pub(super) fn shown(text: &str) -> String {
                 return out;
             }
             left -= 1;
-            let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            if c.is_control() || turns {
+            if misleads(c) {
                 out.extend(c.escape_unicode());
             } else {
                 out.push(c);
@@ -341,6 +340,13 @@ pub(super) fn shown(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a character can forge what a terminal or log shows: control characters, separators of lines, and marks that
+/// turn the direction of writing.
+pub(crate) fn misleads(c: char) -> bool {
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ mod test_server;
 
 pub use body::{Answer, Body, Encoding, read_small};
 pub use client::{Client, ClientOptions, DEFAULT_ENDPOINT, Purpose, Request};
+pub(crate) use error::misleads;
 pub use error::{ErrorKind, NetworkProblem, SourceError};
 pub use files::{Input, Inputs, STANDARD_INPUT};
 pub use inflate::{Inflate, MAX_PAGE_BYTES};

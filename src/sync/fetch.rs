@@ -21,6 +21,17 @@ const READS: u32 = 3;
 /// Pages without a row that may follow each other: a chain of them leads nowhere.
 const EMPTY_PAGES: u32 = 1_000;
 
+/// What is to be read.
+pub(super) struct Wanted<'a> {
+    pub(super) slice: &'a Slice,
+    /// Its first page.
+    pub(super) request: &'a Request,
+    /// The answer to that, if it is there already.
+    pub(super) first: Option<Body>,
+    /// What its rows are compared with.
+    pub(super) expected: Expected,
+}
+
 /// Why one reading of a slice's pages came to nothing.
 enum ReadError {
     /// The data changed while it was read, a later page is no longer served, or a page that was committed in parts
@@ -45,17 +56,15 @@ impl From<SourceError> for ReadError {
 }
 
 impl Asker {
-    /// Reads a slice's pages into a staged file. `first` is the answer to the first page, if it is there already.
+    /// Reads a slice's pages into a staged file, with a writer that `make` makes for each reading.
     pub(super) async fn fetch(
         &self,
-        slice: &Slice,
-        request: &Request,
-        mut first: Option<Body>,
+        wanted: Wanted<'_>,
         make: impl Fn() -> SliceWriter,
-        expected: Expected,
         effort: &mut Effort,
         report: &mut SliceReport,
     ) -> Result<StagedFile, RunError> {
+        let Wanted { slice, request, mut first, expected } = wanted;
         let mut reads = 0;
         let mut wrong_before = None;
         loop {

@@ -17,7 +17,7 @@ use crate::source::Inflate;
 const QUEUE: usize = 8;
 
 enum Order {
-    Begin { inflate: Inflate, with_hash: bool },
+    Begin { inflate: Box<Inflate>, with_hash: bool },
     Feed(Bytes),
     Commit(oneshot::Sender<Result<Committed, PageError>>),
     Rollback(oneshot::Sender<Result<(), PageError>>),
@@ -54,7 +54,7 @@ impl Pipeline {
     }
 
     pub(crate) async fn begin_page(&self, inflate: Inflate, with_hash: bool) -> Result<(), PageError> {
-        self.send(Order::Begin { inflate, with_hash }).await
+        self.send(Order::Begin { inflate: Box::new(inflate), with_hash }).await
     }
 
     pub(crate) async fn feed(&self, bytes: Bytes) -> Result<(), PageError> {
@@ -113,7 +113,7 @@ fn work(mut writer: SliceWriter, mut queue: mpsc::Receiver<Order>) {
         match order {
             Order::Begin { inflate, with_hash } => {
                 broken = None;
-                writer.begin_page(Some(inflate), with_hash);
+                writer.begin_page(Some(*inflate), with_hash);
             }
             Order::Feed(bytes) => {
                 if broken.is_none() {

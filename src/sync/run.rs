@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::ask::Effort;
 use super::budget::{Shares, shares};
 use super::clock::stamp;
+use super::fetch::Wanted;
 use super::interrupt::interrupted;
 use super::plan::Action;
 use super::prepare::{Listing, Planned, etag_text, prepare};
@@ -28,6 +29,7 @@ const CHECKS_AT_ONCE: usize = 16;
 
 /// Everything a run shares.
 struct Work {
+    lake: Lake,
     run: Arc<Run>,
     options: SyncOptions,
     shares: Shares,
@@ -49,6 +51,7 @@ pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
         tracing::info!("--memory has room for {} slices at once, not {}", shares.slices, options.concurrency);
     }
     let work = Arc::new(Work {
+        lake: lake.clone(),
         run: Arc::clone(&run),
         shares,
         slots: Arc::new(Semaphore::new(shares.slices)),
@@ -168,8 +171,12 @@ async fn check_and_fetch(
             asker.ask(request, Some(etag), effort).await
         };
         match asker.interrupt.or(check).await?? {
+            // Somebody may have taken the file away since it was looked at; then it is fetched without a condition.
+            Answer::NotModified if !is_in_place(work, planned).await? => {}
             Answer::NotModified => return Ok(SliceOutcome::Unchanged),
-            Answer::Body(body) if body.etag.as_ref() == Some(etag) => return Ok(SliceOutcome::Unchanged),
+            Answer::Body(body) if body.etag.as_ref() == Some(etag) && is_in_place(work, planned).await? => {
+                return Ok(SliceOutcome::Unchanged);
+            }
             // The answer is the first page. It cannot be kept waiting for its turn, so then it is asked for again.
             Answer::Body(body) => {
                 slot = Arc::clone(&work.slots).try_acquire_owned().ok();
@@ -188,10 +195,18 @@ async fn check_and_fetch(
     asker.progress.started(slice);
     let scope = slice.period.map_or(RowScope::OfRow, RowScope::Period);
     let make = || writer(work, slice, Form::Page, scope);
-    let staged = asker.fetch(slice, request, first, make, expected(work, planned), effort, report).await?;
+    let wanted = Wanted { slice, request, first, expected: expected(work, planned) };
+    let staged = asker.fetch(wanted, make, effort, report).await?;
     publish(work, staged, report).await?;
     drop(slot);
     Ok(SliceOutcome::Published)
+}
+
+/// Whether the slice still has the file that was looked at when the run began, or another one in its place.
+async fn is_in_place(work: &Work, planned: &Planned) -> Result<bool, RunError> {
+    let (lake, slice) = (work.lake.clone(), planned.slice.clone());
+    let looked = tokio::task::spawn_blocking(move || lake.has(&slice)).await;
+    Ok(looked.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))??)
 }
 
 /// What the slice's rows are compared with.

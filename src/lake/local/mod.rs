@@ -92,6 +92,12 @@ impl Store for LocalStore {
         Ok(files)
     }
 
+    fn has(&self, slice: &Slice) -> Result<bool, LakeError> {
+        let mut files = Vec::new();
+        self.list_partition(slice, &mut files)?;
+        Ok(!files.is_empty())
+    }
+
     fn read(&self, file: &StoredFile, range: Range<u64>) -> Result<Option<Vec<u8>>, LakeError> {
         let path = self.path(&file.name);
         let read = || {

@@ -175,7 +175,6 @@ fn a_file_that_is_gone_is_fetched_without_a_condition() {
 }
 
 #[test]
-#[ignore = "the slice is told as unchanged, with a file that is gone; the next run fetches it"]
 fn a_file_that_vanishes_while_the_api_says_304_is_fetched_again() {
     let scene = Scene::new();
     let old = Answer::json("").etag("\"old-11\"").held();

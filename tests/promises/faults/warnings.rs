@@ -88,7 +88,6 @@ fn a_bill_that_looks_right_has_no_warning_when_strict() {
 }
 
 #[test]
-#[ignore = "the log has no line for it"]
 fn a_bill_that_looks_wrong_is_warned_about_in_the_log() {
     each(
         &bills(),

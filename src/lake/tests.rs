@@ -437,7 +437,7 @@ impl Store for Watched {
     }
 
     fn has(&self, slice: &Slice) -> Result<bool, LakeError> {
-        self.inner.has(slice)
+        self.store.has(slice)
     }
 
     fn read(&self, file: &StoredFile, range: std::ops::Range<u64>) -> Result<Option<Vec<u8>>, LakeError> {

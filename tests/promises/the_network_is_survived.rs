@@ -1,7 +1,7 @@
 //! Proxies, certificates, trusted hosts and redirects: the key goes where it may, or the message says what is in the way.
 
-use super::proxies_and_tls::{Authority, PROXY_PASSWORD, Proxy, TlsFront, address_of};
 use super::program::{Ended, KEY, Program};
+use super::proxies_and_tls::{Authority, PROXY_PASSWORD, Proxy, TlsFront, address_of};
 use super::published::Place;
 use super::scripted_server::{Answer, PERIODS, ScriptedServer, USAGE, listing, november, page};
 

@@ -1,20 +1,20 @@
 //! The HTTP client: one attempt at one request.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::Utc;
-use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, IF_NONE_MATCH, LOCATION};
-use reqwest::{Certificate, Response, Url};
+use reqwest::{Response, Url};
 use tokio::time::timeout;
 
 use super::body::{Answer, Body, not_json};
-use super::error::{NetworkProblem, SourceError, shown};
+use super::error::{NetworkProblem, SourceError};
 use super::key::ApiKey;
 use super::link;
-use super::origin::{Origins, host_of, is_loopback};
+use super::origin::Origins;
 use super::refusal::{retry_after, service_message};
+use super::way::{Ways, way_to};
 use crate::contract::{BillingPeriod, Enrollment};
 
 /// Where the service lives.
@@ -109,10 +109,7 @@ impl Request {
 /// never asked through a proxy.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// For other machines, perhaps through a proxy.
-    http: reqwest::Client,
-    /// For this machine.
-    direct: reqwest::Client,
+    ways: Ways,
     origins: Origins,
     idle_timeout: Duration,
 }
@@ -124,18 +121,8 @@ impl Client {
     /// [`SourceError::Setting`] when the endpoint is no URL that may carry a key, or certificates cannot be read.
     pub fn new(options: ClientOptions) -> Result<Client, SourceError> {
         let origins = Origins::new(&options.endpoint, &options.trust_hosts, options.allow_http)?;
-        // The first call of the process decides; that it was made already is no error.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let certificates = options.ca_bundle.as_deref().map(certificates_of).transpose()?;
-        let certificates = match certificates {
-            // TLS will not be spoken, so a machine without a certificate store is no obstacle.
-            None if origins.all().all(|url| url.scheme() == "http" && is_loopback(url)) => Certificates::None,
-            more => Certificates::Platform(more.unwrap_or_default()),
-        };
-        let (local, remote) = (origins.all().any(is_loopback), !origins.all().all(is_loopback));
-        let first = http_client(&options, &certificates, remote)?;
-        let direct = if local && remote { http_client(&options, &certificates, false)? } else { first.clone() };
-        Ok(Client { http: first, direct, origins, idle_timeout: options.idle_timeout })
+        let ways = Ways::new(&options, &origins)?;
+        Ok(Client { ways, origins, idle_timeout: options.idle_timeout })
     }
 
     /// The endpoint as it is used; it holds no secret.
@@ -230,8 +217,9 @@ impl Client {
         key: &ApiKey,
         condition: Option<&HeaderValue>,
     ) -> Result<Response, SourceError> {
-        let http = if is_loopback(&url) { &self.direct } else { &self.http };
-        let mut request = http
+        let mut request = self
+            .ways
+            .to(&url)
             .get(url.clone())
             .header(AUTHORIZATION, key.header()?)
             .header(ACCEPT, "application/json")
@@ -286,63 +274,6 @@ impl Client {
             }
         }
         service_message(&text, key)
-    }
-}
-
-/// Which authorities may vouch for a server.
-enum Certificates {
-    /// None: TLS is not spoken.
-    None,
-    /// The platform's, and these.
-    Platform(Vec<Certificate>),
-}
-
-/// The certificates of a PEM file.
-fn certificates_of(path: &Path) -> Result<Vec<Certificate>, SourceError> {
-    const HINT: &str = "--ca-bundle names a PEM file with one or more certificates";
-    let unusable = |why: String| SourceError::setting(format!("the CA bundle {} {why}", path.display()), HINT);
-    let pem = std::fs::read(path).map_err(|error| unusable(format!("cannot be read: {error}")))?;
-    let certificates = Certificate::from_pem_bundle(&pem).map_err(|_| unusable("is no PEM file".to_owned()))?;
-    if certificates.is_empty() { Err(unusable("holds no certificate".to_owned())) } else { Ok(certificates) }
-}
-
-/// The HTTP library's client, which obeys the environment's proxies or uses none.
-fn http_client(
-    options: &ClientOptions,
-    certificates: &Certificates,
-    proxies: bool,
-) -> Result<reqwest::Client, SourceError> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(&options.user_agent)
-        .connect_timeout(options.connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false);
-    if !proxies {
-        builder = builder.no_proxy();
-    }
-    builder = match certificates {
-        Certificates::None => builder.tls_certs_only([]),
-        Certificates::Platform(more) => builder.tls_certs_merge(more.iter().cloned()),
-    };
-    builder.build().map_err(|error| {
-        let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
-        SourceError::setting(
-            format!("the HTTP client cannot be set up: {}", shown(&cause)),
-            "install the platform's certificates (package ca-certificates) or name a PEM file with --ca-bundle",
-        )
-    })
-}
-
-/// The host of a URL in words, with the proxy on the way to it: found as the HTTP library finds it, and without its
-/// credentials.
-fn way_to(url: &Url) -> String {
-    let proxy = || Matcher::from_env().intercept(&url.as_str().parse().ok()?)?.uri().authority().cloned();
-    match if is_loopback(url) { None } else { proxy() } {
-        Some(proxy) => {
-            let proxy = proxy.as_str().rsplit('@').next().unwrap_or_default();
-            format!("{} through the proxy {}", host_of(url), shown(proxy))
-        }
-        None => host_of(url),
     }
 }
 

@@ -256,7 +256,7 @@ impl SourceError {
             (problem, format!("the certificate of {host} is not trusted: {root}"))
         } else if root.contains("proxy authorization required") {
             (NetworkProblem::ProxyLogin, format!("the proxy on the way to {host} wants credentials"))
-        } else if root == "unsuccessful" {
+        } else if root == "tunnel error: unsuccessful" {
             // The HTTP library says no more about a proxy that answers CONNECT with anything but 200 and 407.
             (NetworkProblem::Connect, format!("cannot connect to {host}: the proxy refuses"))
         } else if error.is_dns() {

@@ -44,6 +44,7 @@ mod refusal;
 mod retry;
 #[cfg(test)]
 mod test_server;
+mod way;
 
 pub use body::{Answer, Body, Encoding, read_small};
 pub use client::{Client, ClientOptions, DEFAULT_ENDPOINT, Purpose, Request};

@@ -247,6 +247,8 @@ pub struct Then {
     pub packing: Option<Packing>,
     pub restate_before: bool,
     pub restate_after: bool,
+    /// Links of the version before lead to pages of the next one.
+    pub keep_links: bool,
     pub ignore_conditions: bool,
     pub next_link: Option<NextLink>,
     /// Where a redirect leads; `{base}` and `{target}` are replaced.

@@ -18,7 +18,7 @@ use crate::simulator::wire::Breaker;
 pub async fn play(state: &Arc<State>, call: &Call<'_>, asked: &Asked, rule: &Rule, breaker: &Breaker) -> Answer {
     let then = &rule.then;
     if then.restate_before {
-        restate(state, asked);
+        restate(state, asked, then);
     }
     if !then.delay.is_zero() {
         tokio::time::sleep(then.delay).await;
@@ -46,7 +46,7 @@ pub async fn play(state: &Arc<State>, call: &Call<'_>, asked: &Asked, rule: &Rul
         }
     }
     if then.restate_after {
-        restate(state, asked);
+        restate(state, asked, then);
     }
     match then.break_at {
         None => {}
@@ -185,9 +185,9 @@ fn filled(call: &Call<'_>, text: &str) -> String {
     text.replace("{base}", call.base).replace("{target}", &format!("{}{query}", call.path))
 }
 
-fn restate(state: &State, asked: &Asked) {
+fn restate(state: &State, asked: &Asked, then: &Then) {
     if let Some(month) = asked.period {
         // A period without usage has nothing to restate.
-        let _ = state.restate(&asked.enrollment, month);
+        let _ = state.restate(&asked.enrollment, month, then.keep_links);
     }
 }

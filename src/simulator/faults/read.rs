@@ -66,6 +66,10 @@ fn read_then(number: usize, then: &Value) -> Result<Then, Error> {
         "after" => Some(false),
         _ => None,
     })?;
+    let keep_links = keys.take("keep_links", "true or false", Value::as_bool)?.unwrap_or_default();
+    if keep_links && restate.is_none() {
+        return Err(keys.wrong("keep_links", "it goes with restate"));
+    }
     let then = Then {
         status: keys.take("status", "a status from 200 to 599", status)?,
         body: keys.take(
@@ -90,6 +94,7 @@ fn read_then(number: usize, then: &Value) -> Result<Then, Error> {
         packing: keys.take("gzip", "true, false or \"corrupt\"", packing)?,
         restate_before: restate == Some(true),
         restate_after: restate == Some(false),
+        keep_links,
         ignore_conditions: keys.take("ignore_conditions", "true or false", Value::as_bool)?.unwrap_or_default(),
         next_link: keys.take("next_link", "\"self\", \"first\", \"endless\", or a text with {base}", next_link)?,
         redirect: keys.take("redirect", LINK, |value| {

@@ -307,6 +307,30 @@ async fn the_data_is_renewed_before_or_after_an_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn kept_links_lead_to_the_pages_of_the_next_version() {
+    let rules = r#"[{"when": {"page": 2, "attempt": {"to": 2}}, "then": {"restate": "before", "keep_links": true}},
+                    {"when": {"page": 3, "attempt": 1}, "then": {"restate": "before"}}]"#;
+    let simulator = Simulator::start(options(rules)).await.unwrap();
+    let follow = |page: &Value| page["nextLink"].as_str().unwrap().replace(&simulator.endpoint(), "");
+    let first = get(&simulator, USAGE).json();
+    let old = follow(&first);
+    let second = get(&simulator, &old).json();
+    // What the link of the first page leads to is the second page of the version that is served now.
+    let again = get(&simulator, USAGE).json();
+    assert!(again["data"] != first["data"] && follow(&again) != old);
+    let third = get(&simulator, &old).json();
+    assert_eq!(simulator.truth()["enrollments"]["100"]["202401"]["version"], 3);
+    // Links of two versions before lead on, too.
+    let own = follow(&get(&simulator, USAGE).json());
+    assert_eq!((get(&simulator, &own).json(), get(&simulator, &old).json()), (third.clone(), third.clone()));
+    assert!(second["data"].as_array().map(Vec::len) == Some(100) && second != third);
+    // A renewal without `keep_links` ends all of them.
+    assert_eq!(get(&simulator, &follow(&third)).status, 400);
+    assert_eq!([&own, &old].map(|link| get(&simulator, link).status), [400, 400]);
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn conditions_are_ignored_or_answered_where_none_was_sent() {
     let simulator = playing(r#"{"status": 304}"#).await;
     let came = get(&simulator, USAGE);
@@ -499,6 +523,8 @@ fn a_mistake_is_named_with_its_rule_and_key() {
         (r#"{"then": {"cut_at": 1.5}}"#, "rule 2: then.cut_at: "),
         (r#"{"then": {"gzip": "yes"}}"#, "rule 2: then.gzip: "),
         (r#"{"then": {"restate": "now"}}"#, "rule 2: then.restate: "),
+        (r#"{"then": {"keep_links": true}}"#, "rule 2: then.keep_links: it goes with restate"),
+        (r#"{"then": {"restate": "after", "keep_links": 1}}"#, "rule 2: then.keep_links: write true or false"),
         (r#"{"then": {"next_link": 1}}"#, "rule 2: then.next_link: "),
         (r#"{"then": {"redirect": "a\nb"}}"#, "rule 2: then.redirect: "),
         (r#"{"when": {"page": 0}, "then": {"status": 500}}"#, "rule 2: when.page: "),

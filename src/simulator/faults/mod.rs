@@ -231,13 +231,22 @@ pub enum NextLink {
     Text(String),
 }
 
+/// A header's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderText {
+    /// This.
+    Plain(HeaderValue),
+    /// The date that is so many seconds from now, as HTTP writes dates.
+    FromNow(i64),
+}
+
 /// What goes wrong with an answer; nothing of it by default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Then {
     pub status: Option<StatusCode>,
     pub body: Option<Content>,
     /// Values in the place of those that the answer has, in this order; none of them removes the header.
-    pub headers: Vec<(HeaderName, Vec<HeaderValue>)>,
+    pub headers: Vec<(HeaderName, Vec<HeaderText>)>,
     pub delay: Duration,
     pub break_at: Option<(BreakHow, BreakAt)>,
     /// The text ends here, and its length is told so.

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{TimeDelta, Utc};
 use hyper::StatusCode;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH, LOCATION};
 use serde_json::{Value, json};
 
 use super::bomb::Bomb;
-use super::{Asked, BreakAt, Content, Dataset, NextLink, Packing, Place, Rule, Then};
+use super::{Asked, BreakAt, Content, Dataset, HeaderText, NextLink, Packing, Place, Rule, Then};
 use crate::simulator::answers::{Answer, Call, error, json_answer, parameter, respond, set, takes_gzip};
 use crate::simulator::body::Body;
 use crate::simulator::state::{State, compress};
@@ -42,7 +43,7 @@ pub async fn play(state: &Arc<State>, call: &Call<'_>, asked: &Asked, rule: &Rul
     for (name, values) in &then.headers {
         answer.headers_mut().remove(name);
         for value in values {
-            answer.headers_mut().append(name, value.clone());
+            answer.headers_mut().append(name, header(value));
         }
     }
     if then.restate_after {
@@ -142,6 +143,16 @@ fn shape(state: &State, call: &Call<'_>, asked: &Asked, then: &Then, answer: &mu
         text.iter_mut().skip(place).take(1).for_each(|byte| *byte = !*byte);
     }
     *answer.body_mut() = Body::Whole(Bytes::from(text));
+}
+
+fn header(value: &HeaderText) -> HeaderValue {
+    match value {
+        HeaderText::Plain(value) => value.clone(),
+        HeaderText::FromNow(seconds) => {
+            let date = (Utc::now() + TimeDelta::seconds(*seconds)).format("%a, %d %b %Y %H:%M:%S GMT");
+            HeaderValue::from_str(&date.to_string()).unwrap_or(HeaderValue::from_static(""))
+        }
+    }
 }
 
 /// A place in a body of that length.

@@ -6,7 +6,9 @@ use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use super::{Attempts, BreakAt, BreakHow, Content, Dataset, NextLink, Packing, Place, Rule, Then, When, WhichPage};
+use super::{
+    Attempts, BreakAt, BreakHow, Content, Dataset, HeaderText, NextLink, Packing, Place, Rule, Then, When, WhichPage,
+};
 use crate::simulator::Error;
 
 /// The rules of a text.
@@ -80,7 +82,7 @@ fn read_then(number: usize, then: &Value) -> Result<Then, Error> {
         headers: keys
             .take(
                 "headers",
-                "an object of names with a text, a list of texts, or null; no character above \\u00ff",
+                "an object of names with a text, a list of texts, or null; no character above \\u00ff; {now+30s}, {x*8192}",
                 headers,
             )?
             .unwrap_or_default(),
@@ -237,7 +239,7 @@ fn next_link(value: &Value) -> Option<NextLink> {
     })
 }
 
-fn headers(value: &Value) -> Option<Vec<(HeaderName, Vec<HeaderValue>)>> {
+fn headers(value: &Value) -> Option<Vec<(HeaderName, Vec<HeaderText>)>> {
     let read = |(name, value): (&String, &Value)| {
         let values = match value {
             Value::Null => Vec::new(),
@@ -249,8 +251,47 @@ fn headers(value: &Value) -> Option<Vec<(HeaderName, Vec<HeaderValue>)>> {
     value.as_object()?.iter().map(read).collect()
 }
 
-/// A header's value: each character is one byte.
-fn header(value: &Value) -> Option<HeaderValue> {
-    let bytes = value.as_str()?.chars().map(|character| u8::try_from(u32::from(character)).ok());
-    HeaderValue::from_bytes(&bytes.collect::<Option<Vec<u8>>>()?).ok()
+/// A header's value: a date from now on, or a text of which each character is one byte.
+fn header(value: &Value) -> Option<HeaderText> {
+    let text = value.as_str()?;
+    if let Some(distance) = text.strip_prefix("{now") {
+        return seconds(distance.strip_suffix('}')?).map(HeaderText::FromNow);
+    }
+    let text = written_out(text)?;
+    let bytes = text.chars().map(|character| u8::try_from(u32::from(character)).ok());
+    HeaderValue::from_bytes(&bytes.collect::<Option<Vec<u8>>>()?).ok().map(HeaderText::Plain)
+}
+
+/// `+30s`, `-30s`, or nothing.
+fn seconds(text: &str) -> Option<i64> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    // Some thirty years: dates beyond are written in another form.
+    let is_near = |seconds: &i64| seconds.unsigned_abs() <= 1_000_000_000;
+    text.strip_suffix('s').filter(|number| number.starts_with(['+', '-']))?.parse().ok().filter(is_near)
+}
+
+/// The text with each `{x*3}` written out as `xxx`; None when that is longer than a megabyte.
+fn written_out(text: &str) -> Option<String> {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let repeat = after.split_once('}').and_then(|(inside, after)| {
+            let (what, times) = inside.split_once('*')?;
+            Some((what, times.parse::<usize>().ok()?, after))
+        });
+        rest = if let Some((what, times, after)) = repeat {
+            if what.len().saturating_mul(times) > 1_000_000 {
+                return None;
+            }
+            out.push_str(&what.repeat(times));
+            after
+        } else {
+            out.push('{');
+            after
+        };
+    }
+    out.push_str(rest);
+    Some(out)
 }

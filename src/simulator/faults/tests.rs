@@ -138,6 +138,25 @@ async fn headers_are_set_repeated_and_removed_byte_for_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn headers_tell_dates_from_now_and_are_as_long_as_asked_for() {
+    let headers = r#"{"Retry-After": ["{now+30s}", "{now-90s}", "{now}"], "ETag": "\"{x*8192}{ab*2}\"", "X": "{a}{*"}"#;
+    let simulator = playing(&format!(r#"{{"status": 429, "headers": {headers}}}"#)).await;
+    let before = chrono::Utc::now().timestamp();
+    let came = get(&simulator, USAGE);
+    let after = chrono::Utc::now().timestamp();
+    let dates: Vec<String> =
+        came.headers("retry-after").into_iter().map(|date| String::from_utf8(date).unwrap()).collect();
+    assert_eq!(dates.len(), 3);
+    for (date, distance) in dates.iter().zip([30, -90, 0]) {
+        let told = chrono::NaiveDateTime::parse_from_str(date, "%a, %d %b %Y %H:%M:%S GMT").unwrap();
+        assert!((before + distance..=after + distance).contains(&told.and_utc().timestamp()), "{date}");
+    }
+    assert_eq!(came.header("etag"), Some(format!("\"{}abab\"", "x".repeat(8192))));
+    assert_eq!((came.status, came.header("x").as_deref()), (429, Some("{a}{*")));
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_break_at_the_exact_byte() {
     for packed in ["", PACKED] {
         for at in [0, 1, 5000, -1] {
@@ -517,6 +536,9 @@ fn a_mistake_is_named_with_its_rule_and_key() {
         (r#"{"then": {"body": {"zeros": 99999999999999}}}"#, "rule 2: then.body: "),
         (r#"{"then": {"headers": {"ETag": "\u0100"}}}"#, "rule 2: then.headers: "),
         (r#"{"then": {"headers": {"ETag": "a\nb"}}}"#, "rule 2: then.headers: "),
+        (r#"{"then": {"headers": {"Retry-After": "{now+30}"}}}"#, "rule 2: then.headers: "),
+        (r#"{"then": {"headers": {"Retry-After": "{now+9999999999s}"}}}"#, "rule 2: then.headers: "),
+        (r#"{"then": {"headers": {"ETag": "{ab*500001}"}}}"#, "rule 2: then.headers: "),
         (r#"{"then": {"delay_ms": -1}}"#, "rule 2: then.delay_ms: "),
         (r#"{"then": {"reset_at": "tail"}}"#, "rule 2: then.reset_at: "),
         (r#"{"then": {"reset_at": 1, "close_at": 1}}"#, "rule 2: then.reset_at: one of"),

@@ -260,6 +260,12 @@ pub struct Then {
     pub keep_links: bool,
     pub ignore_conditions: bool,
     pub next_link: Option<NextLink>,
+    /// Text of members that a page has before its data.
+    pub envelope: Option<String>,
+    /// Text of rows that a page has after its own.
+    pub rows: Vec<String>,
+    /// Texts whose first occurrence is replaced, and what by, in this order.
+    pub replace: Vec<(String, String)>,
     /// Where a redirect leads; `{base}` and `{target}` are replaced.
     pub redirect: Option<String>,
 }

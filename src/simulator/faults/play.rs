@@ -6,6 +6,7 @@ use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
 use hyper::StatusCode;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH, LOCATION};
+use memchr::memmem;
 use serde_json::{Value, json};
 
 use super::bomb::Bomb;
@@ -122,6 +123,7 @@ fn shape(state: &State, call: &Call<'_>, asked: &Asked, then: &Then, answer: &mu
     if let Some(link) = &then.next_link {
         relink(&mut text, &next_link(call, link));
     }
+    alter(&mut text, call, then);
     if let Some(place) = then.cut_at {
         text.truncate(resolve(place, text.len()));
     }
@@ -168,6 +170,28 @@ fn relink(text: &mut Vec<u8>, link: &str) {
         text.truncate(at + NAME.len());
         text.extend_from_slice(Value::from(link).to_string().as_bytes());
         text.push(b'}');
+    }
+}
+
+/// Puts what the rule adds and replaces into a page, as it stands, whatever JSON that makes.
+fn alter(text: &mut Vec<u8>, call: &Call<'_>, then: &Then) {
+    const END: &[u8] = b"],\"nextLink\":";
+    if !then.rows.is_empty()
+        && let Some(end) = memmem::rfind(text, END)
+    {
+        let comma = if text[..end].ends_with(b"[") { "" } else { "," };
+        let rows = filled(call, &format!("{comma}{}", then.rows.join(",")));
+        text.splice(end..end, rows.into_bytes());
+    }
+    if let Some(members) = &then.envelope
+        && let Some(at) = memmem::find(text, b"\"data\":")
+    {
+        text.splice(at..at, filled(call, &format!("{members},")).into_bytes());
+    }
+    for (find, with) in &then.replace {
+        if let Some(at) = memmem::find(text, find.as_bytes()) {
+            text.splice(at..at + find.len(), filled(call, with).into_bytes());
+        }
     }
 }
 

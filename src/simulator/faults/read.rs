@@ -99,6 +99,9 @@ fn read_then(number: usize, then: &Value) -> Result<Then, Error> {
         keep_links,
         ignore_conditions: keys.take("ignore_conditions", "true or false", Value::as_bool)?.unwrap_or_default(),
         next_link: keys.take("next_link", "\"self\", \"first\", \"endless\", or a text with {base}", next_link)?,
+        envelope: keys.take("envelope", "a text of JSON members", text)?,
+        rows: keys.take("rows", "a list of texts", texts)?.unwrap_or_default(),
+        replace: keys.take("replace", "an object of texts, each with what replaces it", replace)?.unwrap_or_default(),
         redirect: keys.take("redirect", LINK, |value| {
             // It becomes a header; what stands for the braces is visible ASCII.
             let text = text(value)?;
@@ -156,6 +159,15 @@ impl<'a> Keys<'a> {
 
 fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
+}
+
+fn texts(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(text).collect()
+}
+
+fn replace(value: &Value) -> Option<Vec<(String, String)>> {
+    let pairs = value.as_object()?.iter();
+    pairs.map(|(find, with)| Some((find.clone(), text(with)?)).filter(|_| !find.is_empty())).collect()
 }
 
 fn dataset(value: &Value) -> Option<Dataset> {

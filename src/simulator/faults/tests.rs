@@ -312,6 +312,32 @@ async fn a_bomb_unpacks_to_what_it_should_and_is_small() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_real_page_has_members_rows_and_values_that_it_should_not() {
+    let then = r#"{"envelope": "\"note\":{\"of\":\"{target}\"},\"data\":[7]", "rows": ["{\"cost\":1e400}", "x"],
+                   "replace": {"\"cost\":": "\"price\":null,\"cost\":", "not there": "y"}, "gzip": true}"#;
+    let simulator = playing(then).await;
+    let came = get(&simulator, USAGE);
+    let own = String::from_utf8(right(&simulator)).unwrap();
+    let expected = own
+        .replacen("\"data\":", &format!("\"note\":{{\"of\":\"{USAGE}\"}},\"data\":[7],\"data\":"), 1)
+        .replacen("],\"nextLink\":", ",{\"cost\":1e400},x],\"nextLink\":", 1)
+        .replacen("\"cost\":", "\"price\":null,\"cost\":", 1);
+    assert_eq!((came.status, came.length()), (200, came.body.len()));
+    assert!(String::from_utf8(came.unpacked().unwrap()).unwrap() == expected);
+    // What has neither data nor a link stays as it is.
+    let list = get(&simulator, LIST).unpacked().unwrap();
+    assert!(list == get(&simulator, LIST).body);
+    simulator.stop().await;
+
+    // All three go with another link.
+    let then = r#"{"envelope": "\"a\":1", "rows": ["2"], "replace": {"\"a\":1": "\"a\":3"}, "next_link": "/end"}"#;
+    let simulator = playing(then).await;
+    let page = get(&simulator, USAGE).json();
+    assert_eq!((&page["a"], &page["nextLink"], &page["data"][100]), (&3.into(), &"/end".into(), &2.into()));
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_data_is_renewed_before_or_after_an_answer() {
     for (when, first_is_old) in [("before", false), ("after", true)] {
         let simulator = playing(&format!(r#"{{"restate": "{when}"}}"#)).await;
@@ -548,6 +574,9 @@ fn a_mistake_is_named_with_its_rule_and_key() {
         (r#"{"then": {"keep_links": true}}"#, "rule 2: then.keep_links: it goes with restate"),
         (r#"{"then": {"restate": "after", "keep_links": 1}}"#, "rule 2: then.keep_links: write true or false"),
         (r#"{"then": {"next_link": 1}}"#, "rule 2: then.next_link: "),
+        (r#"{"then": {"envelope": {"a": 1}}}"#, "rule 2: then.envelope: "),
+        (r#"{"then": {"rows": [{"cost": 1}]}}"#, "rule 2: then.rows: "),
+        (r#"{"then": {"replace": {"": "x"}}}"#, "rule 2: then.replace: "),
         (r#"{"then": {"redirect": "a\nb"}}"#, "rule 2: then.redirect: "),
         (r#"{"when": {"page": 0}, "then": {"status": 500}}"#, "rule 2: when.page: "),
         (r#"{"when": {"attempt": {"each": 1}}, "then": {"status": 500}}"#, "rule 2: when.attempt: "),

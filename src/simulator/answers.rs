@@ -166,7 +166,7 @@ pub async fn respond(state: &Arc<State>, call: &Call<'_>) -> Answer {
 fn count(state: &State, answer: &Answer) {
     let counting = &state.counting;
     counting.requests.fetch_add(1, Relaxed);
-    counting.body_bytes.fetch_add(answer.body().length().unwrap_or_default(), Relaxed);
+    counting.body_bytes.fetch_add(answer.body().held_bytes(), Relaxed);
     match answer.status() {
         StatusCode::NOT_MODIFIED => counting.not_modified.fetch_add(1, Relaxed),
         StatusCode::UNAUTHORIZED => counting.unauthorized.fetch_add(1, Relaxed),

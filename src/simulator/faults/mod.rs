@@ -171,8 +171,8 @@ pub type Place = i64;
 /// Where an answer breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakAt {
-    /// Before the first byte of the head.
-    Head,
+    /// After so many bytes of the answer, counted from the head's first.
+    Head(u64),
     /// After so many bytes of the body as sent.
     Body(Place),
 }
@@ -249,6 +249,10 @@ pub struct Then {
     pub headers: Vec<(HeaderName, Vec<HeaderText>)>,
     pub delay: Duration,
     pub break_at: Option<(BreakHow, BreakAt)>,
+    /// The body comes in pieces of so many bytes, with such pauses between.
+    pub trickle: Option<(usize, Duration)>,
+    /// The body comes in chunks, and its length is not told.
+    pub is_chunked: bool,
     /// The text ends here, and its length is told so.
     pub cut_at: Option<Place>,
     /// This byte of the body as sent is inverted.

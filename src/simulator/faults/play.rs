@@ -1,6 +1,7 @@
 //! Answers that go wrong.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use super::bomb::Bomb;
 use super::{Asked, BreakAt, Content, Dataset, HeaderText, NextLink, Packing, Place, Rule, Then};
 use crate::simulator::answers::{Answer, Call, error, json_answer, parameter, respond, set, takes_gzip};
-use crate::simulator::body::Body;
+use crate::simulator::body::{Body, Paced};
 use crate::simulator::state::{State, compress};
 use crate::simulator::wire::Breaker;
 
@@ -50,12 +51,14 @@ pub async fn play(state: &Arc<State>, call: &Call<'_>, asked: &Asked, rule: &Rul
     if then.restate_after {
         restate(state, asked, then);
     }
+    pace(then, &mut answer);
     match then.break_at {
         None => {}
-        Some((how, BreakAt::Head)) => breaker.at_head(how),
+        Some((how, BreakAt::Head(bytes))) => breaker.at_head(how, bytes),
         Some((how, BreakAt::Body(place))) => {
             let bytes = match answer.body() {
                 Body::Whole(bytes) => resolve(place, bytes.len()) as u64,
+                Body::Paced(paced) => resolve(place, paced.wire_bytes()) as u64,
                 Body::Bomb(_) => place.unsigned_abs(),
             };
             breaker.at_body(how, bytes);
@@ -63,6 +66,9 @@ pub async fn play(state: &Arc<State>, call: &Call<'_>, asked: &Asked, rule: &Rul
     }
     answer
 }
+
+/// Bytes of a chunk, unless they trickle.
+const CHUNK_BYTES: usize = 8192;
 
 /// What errors say that a rule made.
 const SORRY: &str = "The service has a bad day.";
@@ -145,6 +151,17 @@ fn shape(state: &State, call: &Call<'_>, asked: &Asked, then: &Then, answer: &mu
         text.iter_mut().skip(place).take(1).for_each(|byte| *byte = !*byte);
     }
     *answer.body_mut() = Body::Whole(Bytes::from(text));
+}
+
+/// Sends the body piece by piece, if the rule says so.
+fn pace(then: &Then, answer: &mut Answer) {
+    if then.trickle.is_none() && !then.is_chunked {
+        return;
+    }
+    if let Body::Whole(bytes) = answer.body_mut() {
+        let (piece, pause) = then.trickle.unwrap_or((CHUNK_BYTES, Duration::ZERO));
+        *answer.body_mut() = Body::Paced(Paced::new(std::mem::take(bytes), piece, pause, then.is_chunked));
+    }
 }
 
 fn header(value: &HeaderText) -> HeaderValue {

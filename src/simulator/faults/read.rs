@@ -48,7 +48,7 @@ fn read_when(number: usize, when: &Value) -> Result<When, Error> {
 }
 
 fn read_then(number: usize, then: &Value) -> Result<Then, Error> {
-    const AT: &str = "a number of bytes, negative before the end, or \"head\"";
+    const AT: &str = "a number of bytes, negative before the end, \"head\", or {\"head\": bytes}";
     const PLACE: &str = "a number of bytes, negative before the end";
     const LINK: &str = "a text without spaces or control characters";
     let mut keys = Keys::of(number, "then.", then)?;
@@ -91,6 +91,8 @@ fn read_then(number: usize, then: &Value) -> Result<Then, Error> {
             .map(Duration::from_millis)
             .unwrap_or_default(),
         break_at,
+        trickle: keys.take("trickle", "an object of bytes (from 1 on) and every_ms", trickle)?,
+        is_chunked: keys.take("chunked", "true or false", Value::as_bool)?.unwrap_or_default(),
         cut_at: keys.take("cut_at", PLACE, Value::as_i64)?,
         corrupt_at: keys.take("corrupt_at", PLACE, Value::as_i64)?,
         packing: keys.take("gzip", "true, false or \"corrupt\"", packing)?,
@@ -200,7 +202,17 @@ fn attempts(value: &Value) -> Option<Attempts> {
 }
 
 fn at(value: &Value) -> Option<BreakAt> {
-    if value == "head" { Some(BreakAt::Head) } else { value.as_i64().map(|place: Place| BreakAt::Body(place)) }
+    match value {
+        Value::Object(object) if object.len() == 1 => object.get("head")?.as_u64().map(BreakAt::Head),
+        value if value == "head" => Some(BreakAt::Head(0)),
+        value => value.as_i64().map(|place: Place| BreakAt::Body(place)),
+    }
+}
+
+fn trickle(value: &Value) -> Option<(usize, Duration)> {
+    let object = value.as_object().filter(|object| object.len() == 2)?;
+    let bytes = usize::try_from(count(object.get("bytes")?)?).ok()?;
+    Some((bytes, Duration::from_millis(object.get("every_ms")?.as_u64()?)))
 }
 
 fn status(value: &Value) -> Option<StatusCode> {

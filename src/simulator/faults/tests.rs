@@ -184,6 +184,61 @@ async fn connections_break_at_the_exact_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_breaks_inside_the_head() {
+    for (key, at, resets) in [("close_at", 1, false), ("close_at", 40, false), ("reset_at", 17, true)] {
+        let simulator = playing(&format!(r#"{{"{key}": {{"head": {at}}}}}"#)).await;
+        let came = get(&simulator, USAGE);
+        assert_eq!((came.head.len(), came.body.len(), came.is_reset), (at, 0, resets), "{key} {at}");
+        assert!(b"HTTP/1.1 200 OK\r\n".starts_with(&came.head[..at.min(17)]));
+        assert!(get(&simulator, USAGE).body == right(&simulator));
+        simulator.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_trickles_with_and_without_a_length() {
+    for (then, chunked, least) in [
+        (r#"{"trickle": {"bytes": 20000, "every_ms": 20}}"#, false, 100),
+        (r#"{"trickle": {"bytes": 20000, "every_ms": 20}, "chunked": true}"#, true, 100),
+        (r#"{"chunked": true}"#, true, 0),
+        (r#"{"body": "empty", "chunked": true}"#, true, 0),
+    ] {
+        let simulator = playing(then).await;
+        let before = std::time::Instant::now();
+        let came = get(&simulator, USAGE);
+        assert!(before.elapsed().as_millis() >= least, "{then}");
+        let right = if then.contains("empty") { Vec::new() } else { right(&simulator) };
+        assert_eq!(came.header("content-length").is_none(), chunked, "{then}");
+        assert_eq!(came.header("transfer-encoding").as_deref(), chunked.then_some("chunked"), "{then}");
+        assert!(if chunked { unchunked(&came.body) == (right, true) } else { came.body == right }, "{then}");
+        simulator.stop().await;
+    }
+    // Places count what frames the chunks: without its last five bytes a body lacks only the chunk that ends it.
+    for (at, lacks) in [(-5, 0), (-7, 0), (-8, 1)] {
+        let simulator = playing(&format!(r#"{{"chunked": true, "close_at": {at}}}"#)).await;
+        let right = right(&simulator);
+        assert!(unchunked(&get(&simulator, USAGE).body) == (right[..right.len() - lacks].to_vec(), false), "{at}");
+        assert!(get(&simulator, USAGE).body == right);
+        simulator.stop().await;
+    }
+}
+
+/// What chunks hold, and whether the empty one ends them.
+fn unchunked(mut chunks: &[u8]) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    while let Some(end) = chunks.windows(2).position(|window| window == b"\r\n") {
+        let length = usize::from_str_radix(std::str::from_utf8(&chunks[..end]).unwrap(), 16).unwrap();
+        let rest = &chunks[end + 2..];
+        if length == 0 {
+            return (body, rest == b"\r\n");
+        }
+        body.extend_from_slice(&rest[..length.min(rest.len())]);
+        chunks = rest.get(length + 2..).unwrap_or_default();
+    }
+    (body, false)
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stalled_answer_stays_where_it_is_until_the_simulator_ends() {
     let simulator = playing(r#"{"stall_at": 7000}"#).await;
     let mut stream = connect(&simulator);
@@ -568,6 +623,10 @@ fn a_mistake_is_named_with_its_rule_and_key() {
         (r#"{"then": {"delay_ms": -1}}"#, "rule 2: then.delay_ms: "),
         (r#"{"then": {"reset_at": "tail"}}"#, "rule 2: then.reset_at: "),
         (r#"{"then": {"reset_at": 1, "close_at": 1}}"#, "rule 2: then.reset_at: one of"),
+        (r#"{"then": {"close_at": {"head": -1}}}"#, "rule 2: then.close_at: "),
+        (r#"{"then": {"trickle": {"bytes": 0, "every_ms": 1}}}"#, "rule 2: then.trickle: "),
+        (r#"{"then": {"trickle": {"bytes": 1}}}"#, "rule 2: then.trickle: "),
+        (r#"{"then": {"chunked": 1}}"#, "rule 2: then.chunked: "),
         (r#"{"then": {"cut_at": 1.5}}"#, "rule 2: then.cut_at: "),
         (r#"{"then": {"gzip": "yes"}}"#, "rule 2: then.gzip: "),
         (r#"{"then": {"restate": "now"}}"#, "rule 2: then.restate: "),

@@ -7,7 +7,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 use super::{
-    Attempts, BreakAt, BreakHow, Content, Dataset, HeaderText, NextLink, Packing, Place, Rule, Then, When, WhichPage,
+    BreakAt, BreakHow, Content, Dataset, HeaderText, NextLink, Numbers, Packing, Place, Rule, Then, When, WhichPage,
 };
 use crate::simulator::Error;
 
@@ -36,8 +36,12 @@ fn read_when(number: usize, when: &Value) -> Result<When, Error> {
         dataset: keys.take("dataset", "\"usage_details\" or \"billing_periods\"", dataset)?,
         enrollment: keys.take("enrollment", "a text", text)?,
         period: keys.take("period", "a month as \"2024-01\"", |value| value.as_str()?.parse().ok())?,
-        page: keys.take("page", "a number from 1 on, or \"last\"", which_page)?,
-        attempt: keys.take("attempt", "a number from 1 on, or an object of from, to, every", attempts)?,
+        page: keys.take(
+            "page",
+            "a number from 1 on, \"3-7\", an object of from, to, every, or \"last\"",
+            which_page,
+        )?,
+        attempt: keys.take("attempt", "a number from 1 on, or an object of from, to, every", numbers)?,
         conditional: keys.take("conditional", "true or false", Value::as_bool)?,
         share: keys.take("share", "a number from 0 to 1", |value| {
             value.as_f64().filter(|share| (0.0..=1.0).contains(share))
@@ -181,24 +185,31 @@ fn count(value: &Value) -> Option<u64> {
 }
 
 fn which_page(value: &Value) -> Option<WhichPage> {
-    if value == "last" { Some(WhichPage::Last) } else { count(value).map(WhichPage::Number) }
+    let Some(text) = value.as_str() else { return numbers(value).map(WhichPage::Among) };
+    if text == "last" {
+        return Some(WhichPage::Last);
+    }
+    let (from, to) = text.split_once('-')?;
+    let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+    let (from, to) = (number(from)?, number(to)?);
+    (from <= to).then_some(WhichPage::Among(Numbers { from, to, every: 1 }))
 }
 
-fn attempts(value: &Value) -> Option<Attempts> {
+fn numbers(value: &Value) -> Option<Numbers> {
     if let Some(number) = count(value) {
-        return Some(Attempts { from: number, to: number, every: 1 });
+        return Some(Numbers { from: number, to: number, every: 1 });
     }
-    let mut attempts = Attempts { from: 1, to: u64::MAX, every: 1 };
+    let mut numbers = Numbers { from: 1, to: u64::MAX, every: 1 };
     for (key, value) in value.as_object()? {
         let number = count(value)?;
         match key.as_str() {
-            "from" => attempts.from = number,
-            "to" => attempts.to = number,
-            "every" => attempts.every = number,
+            "from" => numbers.from = number,
+            "to" => numbers.to = number,
+            "every" => numbers.every = number,
             _ => return None,
         }
     }
-    Some(attempts)
+    Some(numbers)
 }
 
 fn at(value: &Value) -> Option<BreakAt> {

@@ -580,6 +580,14 @@ fn a_rule_fits_what_it_names_and_the_first_one_counts() {
     assert_eq!(attempts(r#"{"attempt": {"from": 3, "to": 5}}"#), [3, 4, 5]);
     assert_eq!(attempts(r#"{"attempt": {"from": 3, "every": 2}}"#), [4, 6, 8]);
 
+    let pages = |when: &str| (1..=9).filter(|page| fits(when, &asked(*page), 1)).collect::<Vec<_>>();
+    assert_eq!(pages(r#"{"page": "3-7"}"#), [3, 4, 5, 6, 7]);
+    assert_eq!(pages(r#"{"page": {"from": 8}}"#), [8, 9]);
+    assert_eq!(pages(r#"{"page": {"every": 4}}"#), [4, 8]);
+    assert_eq!(pages(r#"{"page": {"from": 2, "to": 7, "every": 3}}"#), [4, 7]);
+    let list = Asked { dataset: Dataset::BillingPeriods, page: None, ..asked(1) };
+    assert!(!fits(r#"{"page": {"from": 1}}"#, &list, 1));
+
     let two = r#"[{"when": {"page": 2}, "then": {"status": 500}}, {"then": {"status": 501}}]"#;
     let two = Faults::from_json(two).unwrap();
     assert_eq!([1, 2].map(|page| two.find(1, &asked(page), 1)), [Some(1), Some(0)]);
@@ -638,6 +646,9 @@ fn a_mistake_is_named_with_its_rule_and_key() {
         (r#"{"then": {"replace": {"": "x"}}}"#, "rule 2: then.replace: "),
         (r#"{"then": {"redirect": "a\nb"}}"#, "rule 2: then.redirect: "),
         (r#"{"when": {"page": 0}, "then": {"status": 500}}"#, "rule 2: when.page: "),
+        (r#"{"when": {"page": "7-3"}, "then": {"status": 500}}"#, "rule 2: when.page: "),
+        (r#"{"when": {"page": "0-3"}, "then": {"status": 500}}"#, "rule 2: when.page: "),
+        (r#"{"when": {"page": {"last": 1}}, "then": {"status": 500}}"#, "rule 2: when.page: "),
         (r#"{"when": {"attempt": {"each": 1}}, "then": {"status": 500}}"#, "rule 2: when.attempt: "),
         (r#"{"when": {"share": 1.5}, "then": {"status": 500}}"#, "rule 2: when.share: "),
         (r#"{"when": {"period": "202413"}, "then": {"status": 500}}"#, "rule 2: when.period: "),

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::body::{Body, Sending};
 use super::faults::{Asked, Dataset, play};
 use super::options::Month;
-use super::page::{Renderer, page_of_token};
+use super::page::Renderer;
 use super::state::{InFlight, State};
 use super::wire::Breaker;
 
@@ -142,7 +142,7 @@ fn asked(state: &State, report: &Report, headers: &HeaderMap, query: &str) -> Op
     if let Report::UsageDetails { period, .. } = report {
         let renderer = state.renderer(enrollment, month(state, period.as_deref())?)?;
         asked.period = Some(renderer.statement().month);
-        asked.page = page_number(&renderer, query);
+        asked.page = page_number(state, enrollment, &renderer, query);
         asked.is_last = asked.page == Some(renderer.pages());
     }
     state.knows(enrollment).then_some(asked)
@@ -166,7 +166,7 @@ pub async fn respond(state: &Arc<State>, call: &Call<'_>) -> Answer {
 fn count(state: &State, answer: &Answer) {
     let counting = &state.counting;
     counting.requests.fetch_add(1, Relaxed);
-    counting.body_bytes.fetch_add(answer.body().length().unwrap_or_default(), Relaxed);
+    counting.body_bytes.fetch_add(answer.body().held_bytes(), Relaxed);
     match answer.status() {
         StatusCode::NOT_MODIFIED => counting.not_modified.fetch_add(1, Relaxed),
         StatusCode::UNAUTHORIZED => counting.unauthorized.fetch_add(1, Relaxed),
@@ -191,7 +191,7 @@ fn restate(state: &State, method: &Method, query: &str) -> Answer {
         return error(StatusCode::BAD_REQUEST, "Name the enrollment and the period: ?enrollment=100&period=202411");
     };
     let enrollment = percent_decoded(enrollment);
-    match percent_decoded(period).parse().and_then(|month| Ok((month, state.restate(&enrollment, month)?))) {
+    match percent_decoded(period).parse().and_then(|month| Ok((month, state.restate(&enrollment, month, false)?))) {
         Ok((month, version)) => {
             let body = json!({"enrollment": enrollment, "period": month.to_string(), "version": version});
             json_answer(StatusCode::OK, body.to_string())
@@ -231,7 +231,7 @@ async fn usage_details(state: &Arc<State>, call: &Call<'_>, enrollment: &str, pe
     if renderer.statement().rows() == 0 {
         return error(StatusCode::NOT_FOUND, "No usage data is available for the billing period.");
     }
-    let Some(page) = page_number(&renderer, call.query) else {
+    let Some(page) = page_number(state, enrollment, &renderer, call.query) else {
         return error(StatusCode::BAD_REQUEST, "The skip token is not valid, or the data was refreshed.");
     };
     let etag = state.etag(&renderer, page);
@@ -267,13 +267,11 @@ fn month(state: &State, period: Option<&str>) -> Option<Month> {
     }
 }
 
-/// The page that a query leads to; None when its token belongs to no page of this version.
-fn page_number(renderer: &Renderer, query: &str) -> Option<u64> {
+/// The page that a query leads to; None when its token leads to no page of this version.
+fn page_number(state: &State, enrollment: &str, renderer: &Renderer, query: &str) -> Option<u64> {
     match parameter(query, "skiptoken") {
         None => Some(1),
-        Some(token) => {
-            page_of_token(renderer.statement().fingerprint(), token).filter(|page| *page <= renderer.pages())
-        }
+        Some(token) => state.page_of(enrollment, renderer, token),
     }
 }
 

@@ -60,7 +60,7 @@ impl Simulator {
     /// # Errors
     /// [`Error::Month`], [`Error::Enrollment`], [`Error::NoUsage`].
     pub fn restate(&self, enrollment: &str, period: &str) -> Result<(), Error> {
-        self.state.restate(enrollment, period.parse()?).map(drop)
+        self.state.restate(enrollment, period.parse()?, false).map(drop)
     }
 
     /// What is served now, as `GET /_truth` answers it: `enrollments.{number}.{period}` with `rows`, `pages`, `version`,

@@ -13,7 +13,7 @@ use super::Error;
 use super::bill::{Bill, Statement};
 use super::faults::{Asked, Rule};
 use super::options::{EtagForm, Month, Options, PageEtags};
-use super::page::{ROW_BYTES, Renderer};
+use super::page::{ROW_BYTES, Renderer, page_of_token};
 use super::truth::Sums;
 
 /// Rendered pages that are kept, in bytes; the two newest stay whatever their size.
@@ -92,6 +92,8 @@ impl Drop for InFlight {
 /// One period of one enrollment in its current version.
 struct Period {
     renderer: Arc<Renderer>,
+    /// Fingerprints of versions before, whose links lead to the pages of this one.
+    led_on: Vec<u64>,
     /// Worked out when first asked for.
     sums: Option<Sums>,
 }
@@ -135,7 +137,7 @@ impl State {
                     let month = options.from.plus(count);
                     let statement = Statement::new(bill.clone(), &options, month, 1);
                     let renderer = Arc::new(Renderer::new(statement, &options, enrollment));
-                    (month, Period { renderer, sums: None })
+                    (month, Period { renderer, led_on: Vec::new(), sums: None })
                 });
                 (enrollment.clone(), Mutex::new(periods.collect()))
             })
@@ -167,6 +169,15 @@ impl State {
         Some(lock(self.periods.get(enrollment)?).get(&month)?.renderer.clone())
     }
 
+    /// The page of this version that a token leads to, if it is the version's own or one of a version whose links were
+    /// kept.
+    pub fn page_of(&self, enrollment: &str, renderer: &Renderer, token: &str) -> Option<u64> {
+        let statement = renderer.statement();
+        let led_on = lock(self.periods.get(enrollment)?).get(&statement.month)?.led_on.clone();
+        let mut fingerprints = std::iter::once(statement.fingerprint()).chain(led_on);
+        fingerprints.find_map(|fingerprint| page_of_token(fingerprint, token)).filter(|page| *page <= renderer.pages())
+    }
+
     /// The `ETag` of a page, as the header says it.
     pub fn etag(&self, renderer: &Renderer, page: u64) -> Option<String> {
         let token = match (page, self.options.page_etags) {
@@ -182,8 +193,8 @@ impl State {
         }
     }
 
-    /// Gives a period its next version.
-    pub fn restate(&self, enrollment: &str, month: Month) -> Result<u32, Error> {
+    /// Gives a period its next version. With `keep_links`, the links of the version before lead to its pages.
+    pub fn restate(&self, enrollment: &str, month: Month, keep_links: bool) -> Result<u32, Error> {
         let periods = self.periods.get(enrollment).ok_or_else(|| Error::Enrollment {
             enrollment: enrollment.to_owned(),
             served: self.options.enrollments.join(", "),
@@ -196,9 +207,14 @@ impl State {
             return Err(no_usage());
         }
         let version = statement.version + 1;
+        let mut led_on = Vec::new();
+        if keep_links {
+            led_on.clone_from(&period.led_on);
+            led_on.push(statement.fingerprint());
+        }
         let statement = Statement::new(statement.bill.clone(), &self.options, month, version);
         let renderer = Arc::new(Renderer::new(statement, &self.options, enrollment));
-        *period = Period { renderer, sums: None };
+        *period = Period { renderer, led_on, sums: None };
         Ok(version)
     }
 

@@ -23,12 +23,10 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 /// When the connection breaks, counted from the next byte that is written.
 #[derive(Debug)]
 enum Left {
-    /// Before that byte.
-    Nothing,
     /// So many bytes after the end of a head, of whose end so many bytes have passed.
     Head { seen: usize, then: u64 },
     /// After so many bytes.
-    Body(u64),
+    Bytes(u64),
 }
 
 /// Breaks a connection during the answer that is written next. Clones belong together.
@@ -36,9 +34,9 @@ enum Left {
 pub struct Breaker(Arc<Mutex<Option<(BreakHow, Left)>>>);
 
 impl Breaker {
-    /// Breaks before the head.
-    pub fn at_head(&self, how: BreakHow) {
-        self.set(how, Left::Nothing);
+    /// Breaks after so many bytes of head and body.
+    pub fn at_head(&self, how: BreakHow, bytes: u64) {
+        self.set(how, Left::Bytes(bytes));
     }
 
     /// Breaks after so many bytes of the body.
@@ -55,15 +53,14 @@ impl Left {
     /// How many of these bytes may pass.
     fn passes(&self, bytes: &[u8]) -> usize {
         match *self {
-            Left::Nothing => 0,
-            Left::Body(left) => bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX)),
+            Left::Bytes(left) => bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX)),
             Left::Head { seen, then } => {
                 let mut seen = seen;
                 for (index, byte) in bytes.iter().enumerate() {
                     seen = after(seen, *byte);
                     if seen == HEAD_END.len() {
                         let head = index + 1;
-                        return head + Left::Body(then).passes(&bytes[head..]);
+                        return head + Left::Bytes(then).passes(&bytes[head..]);
                     }
                 }
                 bytes.len()
@@ -76,17 +73,16 @@ impl Left {
         for byte in bytes {
             *self = match *self {
                 Left::Head { seen, then } => match after(seen, *byte) {
-                    seen if seen == HEAD_END.len() => Left::Body(then),
+                    seen if seen == HEAD_END.len() => Left::Bytes(then),
                     seen => Left::Head { seen, then },
                 },
-                Left::Body(left) => Left::Body(left.saturating_sub(1)),
-                Left::Nothing => Left::Nothing,
+                Left::Bytes(left) => Left::Bytes(left.saturating_sub(1)),
             };
         }
     }
 
     fn is_nothing(&self) -> bool {
-        matches!(self, Left::Nothing | Left::Body(0))
+        matches!(self, Left::Bytes(0))
     }
 }
 

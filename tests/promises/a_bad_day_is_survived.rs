@@ -136,6 +136,38 @@ async fn data_that_is_renewed_at_every_read_is_unavailable_and_the_old_file_stay
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn data_that_is_renewed_while_its_links_still_lead_on_is_never_mixed() {
+    let rules = r#"[{"when": {"page": 2, "attempt": 1}, "then": {"restate": "before", "keep_links": true}}]"#;
+    let (simulator, place) = (simulator(6, rules).await, Place::new());
+    let report = synced(&simulator, &place).await;
+    is_the_truth(&simulator, &place, &report);
+    assert_eq!(simulator.truth()["enrollments"]["100"]["202401"]["version"], 2);
+    assert_eq!(simulator.played(), [1]);
+    let asked = requests(&simulator);
+    // Both reads come to their last page; nothing but the first page tells that the data is another.
+    assert_eq!((asked["2"], asked["3"], asked.contains_key("-")), (2, 2, false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_is_renewed_at_every_read_while_its_links_lead_on_is_unavailable_and_the_old_file_stays() {
+    let rules = r#"[{"when": {"page": 2, "attempt": {"from": 2}}, "then": {"restate": "before", "keep_links": true}}]"#;
+    let (simulator, place) = (simulator(6, rules).await, Place::new());
+    is_the_truth(&simulator, &place, &synced(&simulator, &place).await);
+    let before = place.data();
+
+    simulator.restate("100", "202401").unwrap();
+    let report = synced(&simulator, &place).await;
+    assert_eq!((report.outcome, report.slices[0].outcome), (RunOutcome::Failed, SliceOutcome::Failed));
+    let error = report.slices[0].error.as_ref().unwrap();
+    assert_eq!((error.kind, error.retryable), (ErrorKind::Unavailable, true), "{error}");
+    assert!(error.to_string().contains("at each of 3 reads"), "{error}");
+    let asked = requests(&simulator);
+    assert_eq!((asked["2"], asked["3"], asked.contains_key("-")), (1 + 3, 1 + 3, false));
+    assert_eq!(simulator.played(), [3]);
+    assert!(place.data() == before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_throttles_is_waited_for() {
     let (simulator, place) = (simulator(4, THROTTLING).await, Place::new());
     let report = synced(&simulator, &place).await;

@@ -108,21 +108,27 @@ impl fmt::Display for Asked {
 /// Which page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhichPage {
-    /// That one.
-    Number(u64),
+    /// One of those.
+    Among(Numbers),
     /// The last of its period.
     Last,
 }
 
-/// Which requests of the same page, counted from 1 since the start.
+/// Some of the numbers from 1 on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempts {
+pub struct Numbers {
     /// The first.
     pub from: u64,
     /// The last.
     pub to: u64,
     /// Of these each n-th, beginning with the n-th.
     pub every: u64,
+}
+
+impl Numbers {
+    fn hold(self, number: u64) -> bool {
+        (self.from..=self.to).contains(&number) && (number - self.from + 1).is_multiple_of(self.every)
+    }
 }
 
 /// Which requests; what is not given fits all.
@@ -132,7 +138,8 @@ pub struct When {
     pub enrollment: Option<String>,
     pub period: Option<Month>,
     pub page: Option<WhichPage>,
-    pub attempt: Option<Attempts>,
+    /// Which requests of the same page, counted from 1 since the start.
+    pub attempt: Option<Numbers>,
     /// Whether the request carries a condition.
     pub conditional: Option<bool>,
     /// Between 0 and 1: so much of the requests that fit otherwise.
@@ -143,13 +150,9 @@ impl When {
     fn fits(&self, seed: u64, rule: u64, asked: &Asked, attempt: u64) -> bool {
         let page = match self.page {
             None => true,
-            Some(WhichPage::Number(number)) => asked.page == Some(number),
+            Some(WhichPage::Among(numbers)) => asked.page.is_some_and(|page| numbers.hold(page)),
             Some(WhichPage::Last) => asked.is_last,
         };
-        let attempts = self.attempt.is_none_or(|attempts| {
-            (attempts.from..=attempts.to).contains(&attempt)
-                && (attempt - attempts.from + 1).is_multiple_of(attempts.every)
-        });
         // Drawn from what is asked for, so that a day goes wrong in the same way whatever the order of requests.
         let drawn = || {
             let draw = draw_text(draw(draw(seed, rule), attempt), &asked.to_string());
@@ -160,7 +163,7 @@ impl When {
             && self.period.is_none_or(|period| asked.period == Some(period))
             && self.conditional.is_none_or(|conditional| conditional == asked.is_conditional)
             && page
-            && attempts
+            && self.attempt.is_none_or(|numbers| numbers.hold(attempt))
             && self.share.is_none_or(|share| drawn() < share)
     }
 }
@@ -171,8 +174,8 @@ pub type Place = i64;
 /// Where an answer breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakAt {
-    /// Before the first byte of the head.
-    Head,
+    /// After so many bytes of the answer, counted from the head's first.
+    Head(u64),
     /// After so many bytes of the body as sent.
     Body(Place),
 }
@@ -231,15 +234,28 @@ pub enum NextLink {
     Text(String),
 }
 
+/// A header's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderText {
+    /// This.
+    Plain(HeaderValue),
+    /// The date that is so many seconds from now, as HTTP writes dates.
+    FromNow(i64),
+}
+
 /// What goes wrong with an answer; nothing of it by default.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Then {
     pub status: Option<StatusCode>,
     pub body: Option<Content>,
     /// Values in the place of those that the answer has, in this order; none of them removes the header.
-    pub headers: Vec<(HeaderName, Vec<HeaderValue>)>,
+    pub headers: Vec<(HeaderName, Vec<HeaderText>)>,
     pub delay: Duration,
     pub break_at: Option<(BreakHow, BreakAt)>,
+    /// The body comes in pieces of so many bytes, with such pauses between.
+    pub trickle: Option<(usize, Duration)>,
+    /// The body comes in chunks, and its length is not told.
+    pub is_chunked: bool,
     /// The text ends here, and its length is told so.
     pub cut_at: Option<Place>,
     /// This byte of the body as sent is inverted.
@@ -247,8 +263,16 @@ pub struct Then {
     pub packing: Option<Packing>,
     pub restate_before: bool,
     pub restate_after: bool,
+    /// Links of the version before lead to pages of the next one.
+    pub keep_links: bool,
     pub ignore_conditions: bool,
     pub next_link: Option<NextLink>,
+    /// Text of members that a page has before its data.
+    pub envelope: Option<String>,
+    /// Text of rows that a page has after its own.
+    pub rows: Vec<String>,
+    /// Texts whose first occurrence is replaced, and what by.
+    pub replace: Vec<(String, String)>,
     /// Where a redirect leads; `{base}` and `{target}` are replaced.
     pub redirect: Option<String>,
 }

@@ -1,16 +1,19 @@
 //! Answers that go wrong.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{TimeDelta, Utc};
 use hyper::StatusCode;
 use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH, LOCATION};
+use memchr::memmem;
 use serde_json::{Value, json};
 
 use super::bomb::Bomb;
-use super::{Asked, BreakAt, Content, Dataset, NextLink, Packing, Place, Rule, Then};
+use super::{Asked, BreakAt, Content, Dataset, HeaderText, NextLink, Packing, Place, Rule, Then};
 use crate::simulator::answers::{Answer, Call, error, json_answer, parameter, respond, set, takes_gzip};
-use crate::simulator::body::Body;
+use crate::simulator::body::{Body, Paced};
 use crate::simulator::state::{State, compress};
 use crate::simulator::wire::Breaker;
 
@@ -18,7 +21,7 @@ use crate::simulator::wire::Breaker;
 pub async fn play(state: &Arc<State>, call: &Call<'_>, asked: &Asked, rule: &Rule, breaker: &Breaker) -> Answer {
     let then = &rule.then;
     if then.restate_before {
-        restate(state, asked);
+        restate(state, asked, then);
     }
     if !then.delay.is_zero() {
         tokio::time::sleep(then.delay).await;
@@ -42,18 +45,20 @@ pub async fn play(state: &Arc<State>, call: &Call<'_>, asked: &Asked, rule: &Rul
     for (name, values) in &then.headers {
         answer.headers_mut().remove(name);
         for value in values {
-            answer.headers_mut().append(name, value.clone());
+            answer.headers_mut().append(name, header(value));
         }
     }
     if then.restate_after {
-        restate(state, asked);
+        restate(state, asked, then);
     }
+    pace(then, &mut answer);
     match then.break_at {
         None => {}
-        Some((how, BreakAt::Head)) => breaker.at_head(how),
+        Some((how, BreakAt::Head(bytes))) => breaker.at_head(how, bytes),
         Some((how, BreakAt::Body(place))) => {
             let bytes = match answer.body() {
                 Body::Whole(bytes) => resolve(place, bytes.len()) as u64,
+                Body::Paced(paced) => resolve(place, paced.wire_bytes()) as u64,
                 Body::Bomb(_) => place.unsigned_abs(),
             };
             breaker.at_body(how, bytes);
@@ -61,6 +66,9 @@ pub async fn play(state: &Arc<State>, call: &Call<'_>, asked: &Asked, rule: &Rul
     }
     answer
 }
+
+/// Bytes of a chunk, unless they trickle.
+const CHUNK_BYTES: usize = 8192;
 
 /// What errors say that a rule made.
 const SORRY: &str = "The service has a bad day.";
@@ -121,6 +129,7 @@ fn shape(state: &State, call: &Call<'_>, asked: &Asked, then: &Then, answer: &mu
     if let Some(link) = &then.next_link {
         relink(&mut text, &next_link(call, link));
     }
+    alter(&mut text, call, then);
     if let Some(place) = then.cut_at {
         text.truncate(resolve(place, text.len()));
     }
@@ -144,6 +153,27 @@ fn shape(state: &State, call: &Call<'_>, asked: &Asked, then: &Then, answer: &mu
     *answer.body_mut() = Body::Whole(Bytes::from(text));
 }
 
+/// Sends the body piece by piece, if the rule says so.
+fn pace(then: &Then, answer: &mut Answer) {
+    if then.trickle.is_none() && !then.is_chunked {
+        return;
+    }
+    if let Body::Whole(bytes) = answer.body_mut() {
+        let (piece, pause) = then.trickle.unwrap_or((CHUNK_BYTES, Duration::ZERO));
+        *answer.body_mut() = Body::Paced(Paced::new(std::mem::take(bytes), piece, pause, then.is_chunked));
+    }
+}
+
+fn header(value: &HeaderText) -> HeaderValue {
+    match value {
+        HeaderText::Plain(value) => value.clone(),
+        HeaderText::FromNow(seconds) => {
+            let date = (Utc::now() + TimeDelta::seconds(*seconds)).format("%a, %d %b %Y %H:%M:%S GMT");
+            HeaderValue::from_str(&date.to_string()).unwrap_or(HeaderValue::from_static(""))
+        }
+    }
+}
+
 /// A place in a body of that length.
 fn resolve(place: Place, length: usize) -> usize {
     let distance = usize::try_from(place.unsigned_abs()).unwrap_or(usize::MAX);
@@ -157,6 +187,28 @@ fn relink(text: &mut Vec<u8>, link: &str) {
         text.truncate(at + NAME.len());
         text.extend_from_slice(Value::from(link).to_string().as_bytes());
         text.push(b'}');
+    }
+}
+
+/// Puts what the rule adds and replaces into a page, as it stands, whatever JSON that makes.
+fn alter(text: &mut Vec<u8>, call: &Call<'_>, then: &Then) {
+    const END: &[u8] = b"],\"nextLink\":";
+    if !then.rows.is_empty()
+        && let Some(end) = memmem::rfind(text, END)
+    {
+        let comma = if text[..end].ends_with(b"[") { "" } else { "," };
+        let rows = filled(call, &format!("{comma}{}", then.rows.join(",")));
+        text.splice(end..end, rows.into_bytes());
+    }
+    if let Some(members) = &then.envelope
+        && let Some(at) = memmem::find(text, b"\"data\":")
+    {
+        text.splice(at..at, filled(call, &format!("{members},")).into_bytes());
+    }
+    for (find, with) in &then.replace {
+        if let Some(at) = memmem::find(text, find.as_bytes()) {
+            text.splice(at..at + find.len(), filled(call, with).into_bytes());
+        }
     }
 }
 
@@ -185,9 +237,9 @@ fn filled(call: &Call<'_>, text: &str) -> String {
     text.replace("{base}", call.base).replace("{target}", &format!("{}{query}", call.path))
 }
 
-fn restate(state: &State, asked: &Asked) {
+fn restate(state: &State, asked: &Asked, then: &Then) {
     if let Some(month) = asked.period {
         // A period without usage has nothing to restate.
-        let _ = state.restate(&asked.enrollment, month);
+        let _ = state.restate(&asked.enrollment, month, then.keep_links);
     }
 }

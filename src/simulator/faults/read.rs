@@ -6,7 +6,9 @@ use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use super::{Attempts, BreakAt, BreakHow, Content, Dataset, NextLink, Packing, Place, Rule, Then, When, WhichPage};
+use super::{
+    BreakAt, BreakHow, Content, Dataset, HeaderText, NextLink, Numbers, Packing, Place, Rule, Then, When, WhichPage,
+};
 use crate::simulator::Error;
 
 /// The rules of a text.
@@ -34,8 +36,12 @@ fn read_when(number: usize, when: &Value) -> Result<When, Error> {
         dataset: keys.take("dataset", "\"usage_details\" or \"billing_periods\"", dataset)?,
         enrollment: keys.take("enrollment", "a text", text)?,
         period: keys.take("period", "a month as \"2024-01\"", |value| value.as_str()?.parse().ok())?,
-        page: keys.take("page", "a number from 1 on, or \"last\"", which_page)?,
-        attempt: keys.take("attempt", "a number from 1 on, or an object of from, to, every", attempts)?,
+        page: keys.take(
+            "page",
+            "a number from 1 on, \"3-7\", an object of from, to, every, or \"last\"",
+            which_page,
+        )?,
+        attempt: keys.take("attempt", "a number from 1 on, or an object of from, to, every", numbers)?,
         conditional: keys.take("conditional", "true or false", Value::as_bool)?,
         share: keys.take("share", "a number from 0 to 1", |value| {
             value.as_f64().filter(|share| (0.0..=1.0).contains(share))
@@ -46,7 +52,7 @@ fn read_when(number: usize, when: &Value) -> Result<When, Error> {
 }
 
 fn read_then(number: usize, then: &Value) -> Result<Then, Error> {
-    const AT: &str = "a number of bytes, negative before the end, or \"head\"";
+    const AT: &str = "a number of bytes, negative before the end, \"head\", or {\"head\": bytes}";
     const PLACE: &str = "a number of bytes, negative before the end";
     const LINK: &str = "a text without spaces or control characters";
     let mut keys = Keys::of(number, "then.", then)?;
@@ -66,6 +72,10 @@ fn read_then(number: usize, then: &Value) -> Result<Then, Error> {
         "after" => Some(false),
         _ => None,
     })?;
+    let keep_links = keys.take("keep_links", "true or false", Value::as_bool)?.unwrap_or_default();
+    if keep_links && restate.is_none() {
+        return Err(keys.wrong("keep_links", "it goes with restate"));
+    }
     let then = Then {
         status: keys.take("status", "a status from 200 to 599", status)?,
         body: keys.take(
@@ -76,7 +86,7 @@ fn read_then(number: usize, then: &Value) -> Result<Then, Error> {
         headers: keys
             .take(
                 "headers",
-                "an object of names with a text, a list of texts, or null; no character above \\u00ff",
+                "an object of names with a text, a list of texts, or null; no character above \\u00ff; {now+30s}, {x*8192}",
                 headers,
             )?
             .unwrap_or_default(),
@@ -85,13 +95,19 @@ fn read_then(number: usize, then: &Value) -> Result<Then, Error> {
             .map(Duration::from_millis)
             .unwrap_or_default(),
         break_at,
+        trickle: keys.take("trickle", "an object of bytes (from 1 on) and every_ms", trickle)?,
+        is_chunked: keys.take("chunked", "true or false", Value::as_bool)?.unwrap_or_default(),
         cut_at: keys.take("cut_at", PLACE, Value::as_i64)?,
         corrupt_at: keys.take("corrupt_at", PLACE, Value::as_i64)?,
         packing: keys.take("gzip", "true, false or \"corrupt\"", packing)?,
         restate_before: restate == Some(true),
         restate_after: restate == Some(false),
+        keep_links,
         ignore_conditions: keys.take("ignore_conditions", "true or false", Value::as_bool)?.unwrap_or_default(),
         next_link: keys.take("next_link", "\"self\", \"first\", \"endless\", or a text with {base}", next_link)?,
+        envelope: keys.take("envelope", "a text of JSON members", text)?,
+        rows: keys.take("rows", "a list of texts", texts)?.unwrap_or_default(),
+        replace: keys.take("replace", "an object of texts, each with what replaces it", replace)?.unwrap_or_default(),
         redirect: keys.take("redirect", LINK, |value| {
             // It becomes a header; what stands for the braces is visible ASCII.
             let text = text(value)?;
@@ -151,6 +167,15 @@ fn text(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
 }
 
+fn texts(value: &Value) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(text).collect()
+}
+
+fn replace(value: &Value) -> Option<Vec<(String, String)>> {
+    let pairs = value.as_object()?.iter();
+    pairs.map(|(find, with)| Some((find.clone(), text(with)?)).filter(|_| !find.is_empty())).collect()
+}
+
 fn dataset(value: &Value) -> Option<Dataset> {
     [Dataset::UsageDetails, Dataset::BillingPeriods].into_iter().find(|dataset| value == &dataset.to_string())
 }
@@ -160,28 +185,45 @@ fn count(value: &Value) -> Option<u64> {
 }
 
 fn which_page(value: &Value) -> Option<WhichPage> {
-    if value == "last" { Some(WhichPage::Last) } else { count(value).map(WhichPage::Number) }
+    let Some(text) = value.as_str() else { return numbers(value).map(WhichPage::Among) };
+    if text == "last" {
+        return Some(WhichPage::Last);
+    }
+    let (from, to) = text.split_once('-')?;
+    let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
+    let (from, to) = (number(from)?, number(to)?);
+    (from <= to).then_some(WhichPage::Among(Numbers { from, to, every: 1 }))
 }
 
-fn attempts(value: &Value) -> Option<Attempts> {
+fn numbers(value: &Value) -> Option<Numbers> {
     if let Some(number) = count(value) {
-        return Some(Attempts { from: number, to: number, every: 1 });
+        return Some(Numbers { from: number, to: number, every: 1 });
     }
-    let mut attempts = Attempts { from: 1, to: u64::MAX, every: 1 };
+    let mut numbers = Numbers { from: 1, to: u64::MAX, every: 1 };
     for (key, value) in value.as_object()? {
         let number = count(value)?;
         match key.as_str() {
-            "from" => attempts.from = number,
-            "to" => attempts.to = number,
-            "every" => attempts.every = number,
+            "from" => numbers.from = number,
+            "to" => numbers.to = number,
+            "every" => numbers.every = number,
             _ => return None,
         }
     }
-    Some(attempts)
+    Some(numbers)
 }
 
 fn at(value: &Value) -> Option<BreakAt> {
-    if value == "head" { Some(BreakAt::Head) } else { value.as_i64().map(|place: Place| BreakAt::Body(place)) }
+    match value {
+        Value::Object(object) if object.len() == 1 => object.get("head")?.as_u64().map(BreakAt::Head),
+        value if value == "head" => Some(BreakAt::Head(0)),
+        value => value.as_i64().map(|place: Place| BreakAt::Body(place)),
+    }
+}
+
+fn trickle(value: &Value) -> Option<(usize, Duration)> {
+    let object = value.as_object().filter(|object| object.len() == 2)?;
+    let bytes = usize::try_from(count(object.get("bytes")?)?).ok()?;
+    Some((bytes, Duration::from_millis(object.get("every_ms")?.as_u64()?)))
 }
 
 fn status(value: &Value) -> Option<StatusCode> {
@@ -232,7 +274,7 @@ fn next_link(value: &Value) -> Option<NextLink> {
     })
 }
 
-fn headers(value: &Value) -> Option<Vec<(HeaderName, Vec<HeaderValue>)>> {
+fn headers(value: &Value) -> Option<Vec<(HeaderName, Vec<HeaderText>)>> {
     let read = |(name, value): (&String, &Value)| {
         let values = match value {
             Value::Null => Vec::new(),
@@ -244,8 +286,47 @@ fn headers(value: &Value) -> Option<Vec<(HeaderName, Vec<HeaderValue>)>> {
     value.as_object()?.iter().map(read).collect()
 }
 
-/// A header's value: each character is one byte.
-fn header(value: &Value) -> Option<HeaderValue> {
-    let bytes = value.as_str()?.chars().map(|character| u8::try_from(u32::from(character)).ok());
-    HeaderValue::from_bytes(&bytes.collect::<Option<Vec<u8>>>()?).ok()
+/// A header's value: a date from now on, or a text of which each character is one byte.
+fn header(value: &Value) -> Option<HeaderText> {
+    let text = value.as_str()?;
+    if let Some(distance) = text.strip_prefix("{now") {
+        return seconds(distance.strip_suffix('}')?).map(HeaderText::FromNow);
+    }
+    let text = written_out(text)?;
+    let bytes = text.chars().map(|character| u8::try_from(u32::from(character)).ok());
+    HeaderValue::from_bytes(&bytes.collect::<Option<Vec<u8>>>()?).ok().map(HeaderText::Plain)
+}
+
+/// `+30s`, `-30s`, or nothing.
+fn seconds(text: &str) -> Option<i64> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    // Some thirty years: dates beyond are written in another form.
+    let is_near = |seconds: &i64| seconds.unsigned_abs() <= 1_000_000_000;
+    text.strip_suffix('s').filter(|number| number.starts_with(['+', '-']))?.parse().ok().filter(is_near)
+}
+
+/// The text with each `{x*3}` written out as `xxx`; None when that is longer than a megabyte.
+fn written_out(text: &str) -> Option<String> {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let repeat = after.split_once('}').and_then(|(inside, after)| {
+            let (what, times) = inside.split_once('*')?;
+            Some((what, times.parse::<usize>().ok()?, after))
+        });
+        rest = if let Some((what, times, after)) = repeat {
+            if what.len().saturating_mul(times) > 1_000_000 {
+                return None;
+            }
+            out.push_str(&what.repeat(times));
+            after
+        } else {
+            out.push('{');
+            after
+        };
+    }
+    out.push_str(rest);
+    Some(out)
 }

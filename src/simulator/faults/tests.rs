@@ -138,6 +138,25 @@ async fn headers_are_set_repeated_and_removed_byte_for_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn headers_tell_dates_from_now_and_are_as_long_as_asked_for() {
+    let headers = r#"{"Retry-After": ["{now+30s}", "{now-90s}", "{now}"], "ETag": "\"{x*8192}{ab*2}\"", "X": "{a}{*"}"#;
+    let simulator = playing(&format!(r#"{{"status": 429, "headers": {headers}}}"#)).await;
+    let before = chrono::Utc::now().timestamp();
+    let came = get(&simulator, USAGE);
+    let after = chrono::Utc::now().timestamp();
+    let dates: Vec<String> =
+        came.headers("retry-after").into_iter().map(|date| String::from_utf8(date).unwrap()).collect();
+    assert_eq!(dates.len(), 3);
+    for (date, distance) in dates.iter().zip([30, -90, 0]) {
+        let told = chrono::NaiveDateTime::parse_from_str(date, "%a, %d %b %Y %H:%M:%S GMT").unwrap();
+        assert!((before + distance..=after + distance).contains(&told.and_utc().timestamp()), "{date}");
+    }
+    assert_eq!(came.header("etag"), Some(format!("\"{}abab\"", "x".repeat(8192))));
+    assert_eq!((came.status, came.header("x").as_deref()), (429, Some("{a}{*")));
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_break_at_the_exact_byte() {
     for packed in ["", PACKED] {
         for at in [0, 1, 5000, -1] {
@@ -162,6 +181,61 @@ async fn connections_break_at_the_exact_byte() {
         assert_eq!(get(&simulator, LIST).status, 200);
         simulator.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_breaks_inside_the_head() {
+    for (key, at, resets) in [("close_at", 1, false), ("close_at", 40, false), ("reset_at", 17, true)] {
+        let simulator = playing(&format!(r#"{{"{key}": {{"head": {at}}}}}"#)).await;
+        let came = get(&simulator, USAGE);
+        assert_eq!((came.head.len(), came.body.len(), came.is_reset), (at, 0, resets), "{key} {at}");
+        assert!(b"HTTP/1.1 200 OK\r\n".starts_with(&came.head[..at.min(17)]));
+        assert!(get(&simulator, USAGE).body == right(&simulator));
+        simulator.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_trickles_with_and_without_a_length() {
+    for (then, chunked, least) in [
+        (r#"{"trickle": {"bytes": 20000, "every_ms": 20}}"#, false, 100),
+        (r#"{"trickle": {"bytes": 20000, "every_ms": 20}, "chunked": true}"#, true, 100),
+        (r#"{"chunked": true}"#, true, 0),
+        (r#"{"body": "empty", "chunked": true}"#, true, 0),
+    ] {
+        let simulator = playing(then).await;
+        let before = std::time::Instant::now();
+        let came = get(&simulator, USAGE);
+        assert!(before.elapsed().as_millis() >= least, "{then}");
+        let right = if then.contains("empty") { Vec::new() } else { right(&simulator) };
+        assert_eq!(came.header("content-length").is_none(), chunked, "{then}");
+        assert_eq!(came.header("transfer-encoding").as_deref(), chunked.then_some("chunked"), "{then}");
+        assert!(if chunked { unchunked(&came.body) == (right, true) } else { came.body == right }, "{then}");
+        simulator.stop().await;
+    }
+    // Places count what frames the chunks: without its last five bytes a body lacks only the chunk that ends it.
+    for (at, lacks) in [(-5, 0), (-7, 0), (-8, 1)] {
+        let simulator = playing(&format!(r#"{{"chunked": true, "close_at": {at}}}"#)).await;
+        let right = right(&simulator);
+        assert!(unchunked(&get(&simulator, USAGE).body) == (right[..right.len() - lacks].to_vec(), false), "{at}");
+        assert!(get(&simulator, USAGE).body == right);
+        simulator.stop().await;
+    }
+}
+
+/// What chunks hold, and whether the empty one ends them.
+fn unchunked(mut chunks: &[u8]) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    while let Some(end) = chunks.windows(2).position(|window| window == b"\r\n") {
+        let length = usize::from_str_radix(std::str::from_utf8(&chunks[..end]).unwrap(), 16).unwrap();
+        let rest = &chunks[end + 2..];
+        if length == 0 {
+            return (body, rest == b"\r\n");
+        }
+        body.extend_from_slice(&rest[..length.min(rest.len())]);
+        chunks = rest.get(length + 2..).unwrap_or_default();
+    }
+    (body, false)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,6 +367,32 @@ async fn a_bomb_unpacks_to_what_it_should_and_is_small() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_real_page_has_members_rows_and_values_that_it_should_not() {
+    let then = r#"{"envelope": "\"note\":{\"of\":\"{target}\"},\"data\":[7]", "rows": ["{\"cost\":1e400}", "x"],
+                   "replace": {"\"cost\":": "\"price\":null,\"cost\":", "not there": "y"}, "gzip": true}"#;
+    let simulator = playing(then).await;
+    let came = get(&simulator, USAGE);
+    let own = String::from_utf8(right(&simulator)).unwrap();
+    let expected = own
+        .replacen("\"data\":", &format!("\"note\":{{\"of\":\"{USAGE}\"}},\"data\":[7],\"data\":"), 1)
+        .replacen("],\"nextLink\":", ",{\"cost\":1e400},x],\"nextLink\":", 1)
+        .replacen("\"cost\":", "\"price\":null,\"cost\":", 1);
+    assert_eq!((came.status, came.length()), (200, came.body.len()));
+    assert!(String::from_utf8(came.unpacked().unwrap()).unwrap() == expected);
+    // What has neither data nor a link stays as it is.
+    let list = get(&simulator, LIST).unpacked().unwrap();
+    assert!(list == get(&simulator, LIST).body);
+    simulator.stop().await;
+
+    // All three go with another link.
+    let then = r#"{"envelope": "\"a\":1", "rows": ["2"], "replace": {"\"a\":1": "\"a\":3"}, "next_link": "/end"}"#;
+    let simulator = playing(then).await;
+    let page = get(&simulator, USAGE).json();
+    assert_eq!((&page["a"], &page["nextLink"], &page["data"][100]), (&3.into(), &"/end".into(), &2.into()));
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_data_is_renewed_before_or_after_an_answer() {
     for (when, first_is_old) in [("before", false), ("after", true)] {
         let simulator = playing(&format!(r#"{{"restate": "{when}"}}"#)).await;
@@ -304,6 +404,30 @@ async fn the_data_is_renewed_before_or_after_an_answer() {
         assert_eq!(truth["enrollments"]["100"]["202402"]["version"], 1);
         simulator.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_links_lead_to_the_pages_of_the_next_version() {
+    let rules = r#"[{"when": {"page": 2, "attempt": {"to": 2}}, "then": {"restate": "before", "keep_links": true}},
+                    {"when": {"page": 3, "attempt": 1}, "then": {"restate": "before"}}]"#;
+    let simulator = Simulator::start(options(rules)).await.unwrap();
+    let follow = |page: &Value| page["nextLink"].as_str().unwrap().replace(&simulator.endpoint(), "");
+    let first = get(&simulator, USAGE).json();
+    let old = follow(&first);
+    let second = get(&simulator, &old).json();
+    // What the link of the first page leads to is the second page of the version that is served now.
+    let again = get(&simulator, USAGE).json();
+    assert!(again["data"] != first["data"] && follow(&again) != old);
+    let third = get(&simulator, &old).json();
+    assert_eq!(simulator.truth()["enrollments"]["100"]["202401"]["version"], 3);
+    // Links of two versions before lead on, too.
+    let own = follow(&get(&simulator, USAGE).json());
+    assert_eq!((get(&simulator, &own).json(), get(&simulator, &old).json()), (third.clone(), third.clone()));
+    assert!(second["data"].as_array().map(Vec::len) == Some(100) && second != third);
+    // A renewal without `keep_links` ends all of them.
+    assert_eq!(get(&simulator, &follow(&third)).status, 400);
+    assert_eq!([&own, &old].map(|link| get(&simulator, link).status), [400, 400]);
+    simulator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -456,6 +580,14 @@ fn a_rule_fits_what_it_names_and_the_first_one_counts() {
     assert_eq!(attempts(r#"{"attempt": {"from": 3, "to": 5}}"#), [3, 4, 5]);
     assert_eq!(attempts(r#"{"attempt": {"from": 3, "every": 2}}"#), [4, 6, 8]);
 
+    let pages = |when: &str| (1..=9).filter(|page| fits(when, &asked(*page), 1)).collect::<Vec<_>>();
+    assert_eq!(pages(r#"{"page": "3-7"}"#), [3, 4, 5, 6, 7]);
+    assert_eq!(pages(r#"{"page": {"from": 8}}"#), [8, 9]);
+    assert_eq!(pages(r#"{"page": {"every": 4}}"#), [4, 8]);
+    assert_eq!(pages(r#"{"page": {"from": 2, "to": 7, "every": 3}}"#), [4, 7]);
+    let list = Asked { dataset: Dataset::BillingPeriods, page: None, ..asked(1) };
+    assert!(!fits(r#"{"page": {"from": 1}}"#, &list, 1));
+
     let two = r#"[{"when": {"page": 2}, "then": {"status": 500}}, {"then": {"status": 501}}]"#;
     let two = Faults::from_json(two).unwrap();
     assert_eq!([1, 2].map(|page| two.find(1, &asked(page), 1)), [Some(1), Some(0)]);
@@ -493,15 +625,30 @@ fn a_mistake_is_named_with_its_rule_and_key() {
         (r#"{"then": {"body": {"zeros": 99999999999999}}}"#, "rule 2: then.body: "),
         (r#"{"then": {"headers": {"ETag": "\u0100"}}}"#, "rule 2: then.headers: "),
         (r#"{"then": {"headers": {"ETag": "a\nb"}}}"#, "rule 2: then.headers: "),
+        (r#"{"then": {"headers": {"Retry-After": "{now+30}"}}}"#, "rule 2: then.headers: "),
+        (r#"{"then": {"headers": {"Retry-After": "{now+9999999999s}"}}}"#, "rule 2: then.headers: "),
+        (r#"{"then": {"headers": {"ETag": "{ab*500001}"}}}"#, "rule 2: then.headers: "),
         (r#"{"then": {"delay_ms": -1}}"#, "rule 2: then.delay_ms: "),
         (r#"{"then": {"reset_at": "tail"}}"#, "rule 2: then.reset_at: "),
         (r#"{"then": {"reset_at": 1, "close_at": 1}}"#, "rule 2: then.reset_at: one of"),
+        (r#"{"then": {"close_at": {"head": -1}}}"#, "rule 2: then.close_at: "),
+        (r#"{"then": {"trickle": {"bytes": 0, "every_ms": 1}}}"#, "rule 2: then.trickle: "),
+        (r#"{"then": {"trickle": {"bytes": 1}}}"#, "rule 2: then.trickle: "),
+        (r#"{"then": {"chunked": 1}}"#, "rule 2: then.chunked: "),
         (r#"{"then": {"cut_at": 1.5}}"#, "rule 2: then.cut_at: "),
         (r#"{"then": {"gzip": "yes"}}"#, "rule 2: then.gzip: "),
         (r#"{"then": {"restate": "now"}}"#, "rule 2: then.restate: "),
+        (r#"{"then": {"keep_links": true}}"#, "rule 2: then.keep_links: it goes with restate"),
+        (r#"{"then": {"restate": "after", "keep_links": 1}}"#, "rule 2: then.keep_links: write true or false"),
         (r#"{"then": {"next_link": 1}}"#, "rule 2: then.next_link: "),
+        (r#"{"then": {"envelope": {"a": 1}}}"#, "rule 2: then.envelope: "),
+        (r#"{"then": {"rows": [{"cost": 1}]}}"#, "rule 2: then.rows: "),
+        (r#"{"then": {"replace": {"": "x"}}}"#, "rule 2: then.replace: "),
         (r#"{"then": {"redirect": "a\nb"}}"#, "rule 2: then.redirect: "),
         (r#"{"when": {"page": 0}, "then": {"status": 500}}"#, "rule 2: when.page: "),
+        (r#"{"when": {"page": "7-3"}, "then": {"status": 500}}"#, "rule 2: when.page: "),
+        (r#"{"when": {"page": "0-3"}, "then": {"status": 500}}"#, "rule 2: when.page: "),
+        (r#"{"when": {"page": {"last": 1}}, "then": {"status": 500}}"#, "rule 2: when.page: "),
         (r#"{"when": {"attempt": {"each": 1}}, "then": {"status": 500}}"#, "rule 2: when.attempt: "),
         (r#"{"when": {"share": 1.5}, "then": {"status": 500}}"#, "rule 2: when.share: "),
         (r#"{"when": {"period": "202413"}, "then": {"status": 500}}"#, "rule 2: when.period: "),

@@ -13,6 +13,9 @@
 pub mod cli;
 pub mod contract;
 pub mod decode;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod lake;
 pub mod simulator;
 pub mod source;

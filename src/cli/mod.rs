@@ -9,6 +9,9 @@ mod simulate;
 mod terminal;
 mod work;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use query::holdings_table;
+
 use std::process::ExitCode;
 use std::time::Duration;
 

@@ -149,6 +149,6 @@ fn table(lines: Vec<StatusLine>) -> String {
 }
 
 /// What a lake holds, as a table.
-pub(super) fn holdings_table(lake: &Lake) -> Result<String, RunError> {
+pub(crate) fn holdings_table(lake: &Lake) -> Result<String, RunError> {
     Ok(table(holdings(lake)?))
 }

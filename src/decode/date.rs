@@ -19,7 +19,7 @@ pub(super) fn day(text: &[u8]) -> Result<i32, &'static str> {
 
 /// Reads `YYYY-MM-DD`, alone or with a time, as microseconds from 1970-01-01 in UTC; without an offset it is UTC.
 ///
-/// The time is `Thh:mm[:ss[.fraction]]` with `Z`, `+hh:mm`, `+hhmm` or nothing behind it. Digits of the fraction past
+/// The time is `Thh:mm[:ss[.fraction]]` with `Z`, `+hh:mm`, `+hhmm`, `+hh` or nothing behind it. Digits of the fraction past
 /// the sixth are dropped.
 pub(super) fn instant(text: &[u8]) -> Result<i64, &'static str> {
     let day = calendar_day(text.get(..10).ok_or(NO_DATE)?)?;

@@ -32,6 +32,8 @@ mod decoder;
 mod envelope;
 mod error;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod number;
 mod page;
 mod row;

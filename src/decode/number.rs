@@ -159,7 +159,9 @@ fn long_decimal(text: &[u8]) -> Result<Rounded, &'static str> {
     let scale = exponent.unsigned_abs();
     let text_digits = BigInt::parse_bytes(&digits, 10).unwrap_or_default();
     let text_value = if negative { -text_digits } else { text_digits };
-    let published = BigInt::from(value) * BigInt::from(10).pow(scale - SCALE as u32);
+    // Most of what is that long rounds to nothing, and powers of ten are dear.
+    let published =
+        if value == 0 { BigInt::ZERO } else { BigInt::from(value) * BigInt::from(10).pow(scale - SCALE as u32) };
     Ok(Rounded { value, residue: Some(Exact { digits: text_value - published, scale }) })
 }
 

@@ -173,7 +173,8 @@ impl PageReader {
         }
         let whole = match self.state {
             State::End => true,
-            State::Start => self.documents > 0 || self.form == Form::Rows,
+            // A byte order mark that is cut is no empty page either.
+            State::Start => self.documents > 0 || (self.form == Form::Rows && matches!(self.marked, 0 | 3)),
             _ => false,
         };
         self.broken = !whole;
@@ -231,9 +232,10 @@ impl PageReader {
         }
         if self.held.len() > self.bound() {
             self.held.truncate(KEPT_OF_OVERSIZED);
-            if let Carry::Value(end) = std::mem::replace(&mut self.carry, Carry::Empty) {
-                self.carry = Carry::Skipped(end);
-            }
+            self.carry = match std::mem::replace(&mut self.carry, Carry::Empty) {
+                Carry::Value(end) | Carry::Skipped(end) => Carry::Skipped(end),
+                Carry::Empty => Carry::Empty,
+            };
         }
         if found == Ok(None) {
             return Ok(taken);

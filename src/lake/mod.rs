@@ -40,6 +40,8 @@ mod destination;
 mod encoding;
 mod error;
 mod footer;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod last_run;
 mod layout;
 mod local;

@@ -12,6 +12,9 @@ use crate::contract::{BillingPeriod, Enrollment};
 /// The longest link that is followed, in bytes.
 const MAX_LINK_BYTES: usize = 16 << 10;
 
+/// How often the escapes in a path may be escaped themselves.
+const MAX_ESCAPE_ROUNDS: usize = 4;
+
 /// The URL of a `nextLink`, or why it is not followed.
 ///
 /// It must be absolute, of a trusted origin (without case, default ports filled in), inside
@@ -121,27 +124,41 @@ impl Target {
 
 /// Reads `{prefix}/v{n}/enrollments/{enrollment}/…`; none when the path is another one, or could be taken for another.
 fn target_of(path: &str, prefix: &str) -> Option<Target> {
-    // An escaped slash or dot may be undone by the server, so paths are judged as it would see them.
-    let decoded = String::from_utf8(percent_decoded(path.strip_prefix(prefix)?)).ok()?;
-    let segments: Vec<_> = decoded.split(['/', '\\']).collect();
+    let segments: Vec<_> = path.strip_prefix(prefix)?.split('/').map(plain_segment).collect::<Option<_>>()?;
+    let segments: Vec<_> = segments.iter().map(String::as_str).collect();
     let [before, version, collection, number, rest @ ..] = segments.as_slice() else { return None };
     let version = version.strip_prefix(['v', 'V'])?;
     let is_report = before.is_empty()
         && !version.is_empty()
         && version.bytes().all(|b| b.is_ascii_digit())
         && collection.eq_ignore_ascii_case("enrollments")
-        && rest.iter().any(|segment| !segment.is_empty())
-        && !rest.iter().any(|segment| matches!(*segment, "." | ".."));
-    let period = match rest {
-        [word, period, ..] if word.eq_ignore_ascii_case("billingperiods") => Some((*period).to_owned()),
-        _ => None,
-    };
+        && rest.iter().any(|segment| !segment.is_empty());
+    // Some servers take several slashes for one.
+    let mut rest = rest.iter().filter(|segment| !segment.is_empty());
+    let is_of_period = rest.next().is_some_and(|word| word.eq_ignore_ascii_case("billingperiods"));
+    let period = rest.next().filter(|_| is_of_period).map(|period| (*period).to_owned());
     is_report.then(|| Target { enrollment: (*number).to_owned(), period })
 }
 
-fn percent_decoded(text: &str) -> Vec<u8> {
+/// A segment of a path with all its escapes undone; none when it could be more, or something else, than one segment.
+///
+/// A server may undo escapes before it splits the path, even several times; take a backslash for a slash; follow dots; or
+/// drop dots, spaces and what stands behind a semicolon.
+fn plain_segment(segment: &str) -> Option<String> {
+    let mut plain = segment.as_bytes().to_vec();
+    for _ in 0..MAX_ESCAPE_ROUNDS {
+        plain = percent_decoded(&plain);
+    }
+    if percent_decoded(&plain) != plain {
+        return None;
+    }
+    let text = String::from_utf8(plain).ok()?;
+    let is_odd = text.contains(|c: char| c.is_control() || matches!(c, '/' | '\\' | ';')) || text.ends_with(['.', ' ']);
+    (!is_odd).then_some(text)
+}
+
+fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
     let digit = |b: Option<&u8>| b.and_then(|b| (*b as char).to_digit(16));
-    let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -219,6 +236,13 @@ mod tests {
             ("https://consumption.azure.com/v3/enrollments/100/../200/x", "leaves the enrollment"),
             ("https://consumption.azure.com/v3/enrollments/100/%2e%2E/200/x", "leaves the enrollment"),
             ("https://consumption.azure.com/v3/enrollments/100/..%2f200/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100/%252e%252E/200/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100/..%25255c200/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100/..;a=b/200/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100/..%20/200/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100/...%2500/200/x", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100%2fx/y", "leaves the enrollment"),
+            ("https://consumption.azure.com/v3/enrollments/100//billingPeriods/202410/x", "another billing period"),
             ("https://consumption.azure.com/x/v3/enrollments/100/x", "leaves the enrollment"),
             ("https://consumption.azure.com", "leaves the enrollment"),
             ("/v3/enrollments/100/x?t=1", "is not an absolute URL"),

@@ -35,6 +35,8 @@ mod buffer;
 mod client;
 mod error;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod inflate;
 mod key;
 mod link;

@@ -3,11 +3,12 @@
     kill_at_calls.py BINARY [--step N | --all] [--workers 6] [--only TEXT]
 
 A run that publishes three slices (two billing periods and their list) is killed by SIGKILL in front of every write, fsync,
-rename, exchange, mkdir, unlink, flock and creating open it makes in the lake, once where version A is in place, once
-where there is no lake yet, and while it removes what a run that was killed before had staged. After each kill every slice is wholly A, wholly B or not there; the next run completes and
-cleans up; the one after it finds nothing to do; and no answer of the reader in all that time was half one version, half
-another, or older than the one before. `--step N` takes each kind of call in each place at its first, its last and every
-N-th between; by default N is 6.
+rename, exchange, mkdir, unlink, flock and creating open it makes in the lake: once where version A is in place, once where
+there is no lake yet, and while it removes what a run that was killed before had staged.
+
+After each kill every slice is wholly A, wholly B or not there; the next run completes and cleans up; the one after it finds
+nothing to do; and no answer of the reader in all that time was half one version, half another, or older than the one
+before. `--step N` takes each kind of call in each place at its first, its last and every N-th between; N is 6 by default.
 """
 
 import collections
@@ -144,6 +145,8 @@ def tell(results):
         print(f"{title}: a run makes {len(calls)} calls in the lake, killed at {len(reached)} of them")
         print("  call        made  killed  left behind (list of periods, 2024-01, 2024-02; - is nothing yet)")
         for name, count in sorted(made.items()):
+            if not any(end.name() == name for end in ends):
+                continue
             left = collections.Counter(end.left() for end in reached if end.name() == name)
             told = ", ".join(f"{held} {times}" for held, times in sorted(left.items()))
             print(f"  {name:10} {count:5} {left.total():7}  {told}")

@@ -5,8 +5,9 @@
 One process exchanges the folder of one billing period with another version of it, again and again, as a publication does;
 readers count the rows of the whole dataset meanwhile. An answer is whole when it holds every period in one version. A
 reader that lists names and then looks at each (DuckDB and PyArrow do) can find that a name is gone, and take it for
-nothing: then one period is missing from an answer that is no error. A reader that is given the names fails instead. This is a measurement: it prints a table, and fails only where
-a reader gives a number of rows that is neither of these.
+nothing: then one period is missing from an answer that is no error. A reader that is given the names fails instead.
+
+This is a measurement: it prints a table, and fails only where a number of rows is neither whole nor short of that period.
 """
 
 import collections

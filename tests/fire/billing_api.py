@@ -46,7 +46,8 @@ def plain(units, scale=UNIT):
 def row(period, version, at):
     rejected = at == rows_of(period, version) - 1
     cost = '"twelve"' if rejected else plain(cost_of(period, version, at))
-    resource = f"/subscriptions/{number('s', at % 9):x}/resourceGroups/group-{at % 23}/providers/Microsoft.Compute/virtualMachines/vm-{number(version, at) % 10**9}"
+    group, machine = f"group-{at % 23}", f"vm-{number(version, at) % 10**9}"
+    resource = f"/subscriptions/{number('s', at % 9):x}/resourceGroups/{group}/providers/Microsoft.Compute/virtualMachines/{machine}"
     texts = {
         "serviceName": "Virtual Machines", "serviceTier": "Premium", "location": "EU West", "partNumber": f"P-{at % 50}",
         "resourceGuid": f"guid-{at % 50}", "offerId": "MS-AZR-0017P", "accountOwnerEmail": "owner@example.com",
@@ -57,11 +58,13 @@ def row(period, version, at):
         "resourceLocation": "westeurope", "consumedService": "Microsoft.Compute", "instanceId": resource,
         "serviceInfo1": version, "serviceInfo2": "", "additionalInfo": json.dumps({"ImageType": f"image-{number('i', version, at)}"}),
         "tags": json.dumps({"team": f"team-{at % 11}", "job": f"{number('t', version, at):x}"}), "storeServiceIdentifier": "",
-        "departmentName": "Department", "costCenter": f"CC-{at % 5}", "unitOfMeasure": "1 Hour", "resourceGroup": f"group-{at % 23}",
+        "departmentName": "Department", "costCenter": f"CC-{at % 5}", "unitOfMeasure": "1 Hour", "resourceGroup": group,
     }  # fmt: skip
     parts = [f"{json.dumps(name)}:{json.dumps(text)}" for name, text in texts.items()]
-    parts += [f'"consumedQuantity":{plain(number("q", version, at) % 10**9, 10**6)}', f'"resourceRate":{plain(number("r", at % 50) % UNIT)}']
-    parts += [f'"{name}":{number(name, at % 9) % 10**7}' for name in ("accountId", "productId", "resourceLocationId", "consumedServiceId", "departmentId")]
+    parts.append(f'"consumedQuantity":{plain(number("q", version, at) % 10**9, 10**6)}')
+    parts.append(f'"resourceRate":{plain(number("r", at % 50) % UNIT)}')
+    ids = ("accountId", "productId", "resourceLocationId", "consumedServiceId", "departmentId")
+    parts += [f'"{name}":{number(name, at % 9) % 10**7}' for name in ids]
     parts += [f'"cost":{cost}', '"subscriptionId":0', '"chargesBilledSeparately":false']
     return "{" + ",".join(parts) + "}"
 
@@ -158,7 +161,8 @@ class Api:
         kind = {"Content-Type": "application/json; charset=utf-8"}
         if parts == ["v2", "enrollments", ENROLLMENT, "billingperiods"]:
             return 200, kind, periods(version)
-        if parts[:4] != ["v3", "enrollments", ENROLLMENT, "billingperiods"] or parts[5:] != ["usagedetails"] or parts[4] not in PERIODS:
+        above = ["v3", "enrollments", ENROLLMENT, "billingperiods"]
+        if parts[:4] != above or parts[5:] != ["usagedetails"] or parts[4] not in PERIODS:
             return 404, {}, b'{"error":{"code":"404","message":"Unavailable"}}'
         period, tag = parts[4], etag(parts[4], version)
         page = int(query.removeprefix("skiptoken=") or 0)

@@ -117,7 +117,8 @@ def told(ran, held, lake, met):
     """What is wrong with how a run told of its failure."""
     if not met:
         return [] if ran.code == 0 else [ran.said()]
-    problems = [f"{slice} was published, says the report, and is {held[slice]}" for slice, outcome in ran.outcomes().items() if outcome == "published" and held.get(slice) != "B"]
+    published = [slice for slice, outcome in ran.outcomes().items() if outcome == "published"]
+    problems = [f"{slice} was published, says the report, and is {held[slice]}" for slice in published if held[slice] != "B"]
     if ran.code == 0:
         # Nothing that matters failed.
         return problems + [f"exit 0, but {slice} is {version}" for slice, version in held.items() if version != "B"]

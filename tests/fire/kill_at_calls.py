@@ -3,11 +3,12 @@
     kill_at_calls.py BINARY [--step N | --all] [--workers 6] [--only TEXT]
 
 A run that publishes three slices (two billing periods and their list) is killed by SIGKILL in front of every write, fsync,
-rename, exchange, mkdir, unlink, flock and creating open it makes in the lake, once where version A is in place, and once
-where there is no lake yet. After each kill every slice is wholly A, wholly B or not there; the next run completes and
-cleans up; the one after it finds nothing to do; and no answer of the reader in all that time was half one version, half
-another, or older than the one before. `--step N` takes each kind of call in each place at its first, its last and every
-N-th between; by default N is 6.
+rename, exchange, mkdir, unlink, flock and creating open it makes in the lake: once where version A is in place, once where
+there is no lake yet, and while it removes what a run that was killed before had staged.
+
+After each kill every slice is wholly A, wholly B or not there; the next run completes and cleans up; the one after it finds
+nothing to do; and no answer of the reader in all that time was half one version, half another, or older than the one
+before. `--step N` takes each kind of call in each place at its first, its last and every N-th between; N is 6 by default.
 """
 
 import collections
@@ -20,6 +21,7 @@ import system_calls
 
 
 TRIES = 5
+CLEANING = "while it removes what a dead run left"
 
 
 @dataclasses.dataclass
@@ -56,6 +58,20 @@ def calls_of_a_run(binary, endpoint, lake):
     return calls
 
 
+def litter_with_a_dead_run(place, lake):
+    """Version A in place, and the staging folder of a run that died in front of its last exchange."""
+    lakes.copy(place.prepared, lake)
+    exchanges = []
+
+    def decide(call):
+        exchanges.extend([call] if call.name == "renameat2" else [])
+        return system_calls.KILL if len(exchanges) == len(lakes.SLICES) else system_calls.CONTINUE
+
+    lakes.run_supervised(place.binary, place.api.endpoint, lake, "B", decide)
+    if not lakes.litter(lake):
+        raise SystemExit("a killed run left nothing to clean up")
+
+
 def chosen(calls, step):
     """First, last, and every `step`-th between of each kind of call in each place."""
     kinds = collections.defaultdict(list)
@@ -67,18 +83,17 @@ def chosen(calls, step):
     return [call for call in calls if call in picked]
 
 
-def killed(binary, endpoint, prepared, lake, target, first):
+def killed(binary, endpoint, prepared, lake, target, origin):
     """One kill and its aftermath. Two slices at once race for some folders above them, so a call may need a second run."""
-    prepared = None if first else prepared
     for _ in range(TRIES):
-        end = killed_once(binary, endpoint, prepared, lake, target)
+        end = killed_once(binary, endpoint, origin, lake, target)
         if end.came_there:
             break
     return end
 
 
-def killed_once(binary, endpoint, prepared, lake, target):
-    lakes.copy(prepared, lake)
+def killed_once(binary, endpoint, origin, lake, target):
+    lakes.copy(origin, lake)
     labels = lakes.Labels(lake)
 
     def decide(call):
@@ -94,7 +109,7 @@ def killed_once(binary, endpoint, prepared, lake, target):
         reader.wait()
         problems += lakes.after_a_death(binary, lake, held, before)
         if not problems:
-            problems += lakes.next_runs(binary, endpoint, lake, held, "all" if prepared else "auto")
+            problems += lakes.next_runs(binary, endpoint, lake, held, "all" if origin else "auto")
         reader.wait()
     lakes.remove(lake)
     return End(target, ran.killed_at is not None, held, problems + reader.problems(), reader.whole(), reader.clean)
@@ -108,12 +123,16 @@ def main():
     options = parser.parse_args()
     results = {}
     with arena.arena(options) as place:
-        for title, prepared in (("version A in place", place.prepared), ("no lake yet", None)):
+        littered = place.lake()
+        litter_with_a_dead_run(place, littered)
+        for title, origin in (("version A in place", place.prepared), ("no lake yet", None), (CLEANING, littered)):
             lake = place.lake()
-            lakes.copy(prepared, lake)
+            lakes.copy(origin, lake)
             calls = calls_of_a_run(options.binary, place.api.endpoint, lake)
+            if title == CLEANING:
+                calls = calls[: [label for label, _ in calls].index("mkdir _billing_lake/staging/RUN")]
             targets = calls if options.all else chosen(calls, options.step)
-            targets = [(target, prepared is None) for target in targets if options.only in target[0]]
+            targets = [(target, origin) for target in targets if options.only in target[0]]
             results[title] = (calls, place.all(killed, targets))
     sys.exit(tell(results))
 
@@ -126,6 +145,8 @@ def tell(results):
         print(f"{title}: a run makes {len(calls)} calls in the lake, killed at {len(reached)} of them")
         print("  call        made  killed  left behind (list of periods, 2024-01, 2024-02; - is nothing yet)")
         for name, count in sorted(made.items()):
+            if not any(end.name() == name for end in ends):
+                continue
             left = collections.Counter(end.left() for end in reached if end.name() == name)
             told = ", ".join(f"{held} {times}" for held, times in sorted(left.items()))
             print(f"  {name:10} {count:5} {left.total():7}  {told}")

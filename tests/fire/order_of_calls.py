@@ -117,7 +117,8 @@ class Proof:
         made = [event for event in self.events if event.path == path and event.creates()]
         writes = self.of(path, *WRITES)
         syncs = [sync for sync in self.of(path, "fsync", "fdatasync") if sync.before(entered)]
-        self.fact("a file is created anew (O_EXCL), under another name than the one it gets", len(made) == 1 and "O_EXCL" in made[0].arguments, path)
+        anew = len(made) == 1 and "O_EXCL" in made[0].arguments
+        self.fact("a file is created anew (O_EXCL), under another name than the one it gets", anew, path)
         self.fact("a file is flushed (fsync) before it is put in place", bool(syncs), path)
         for write in writes:
             self.fact("a write ends before the flush of its file begins", bool(syncs) and write.before(syncs[-1]), write)
@@ -133,7 +134,8 @@ class Proof:
         for file in files:
             self.content(file, event)
             flushed = self.of(file, "fsync", "fdatasync")
-            self.fact("the staged folder is flushed after its file and before it is put in place", bool(flushed) and self.synced(staged, flushed[-1], event), event)
+            entered = bool(flushed) and self.synced(staged, flushed[-1], event)
+            self.fact("the staged folder is flushed after its file and before it is put in place", entered, event)
         self.fact("the folder above the place is flushed after it", self.synced(os.path.dirname(place), event), event)
         self.fact("the folder above the staged one is flushed after it", self.synced(os.path.dirname(staged), event), event)
         locks = [lock for lock in self.events if lock.name == "flock" and "/locks/" in lock.path and "LOCK_EX" in lock.arguments]
@@ -168,7 +170,8 @@ class Proof:
         self.fact("the run report is kept in one piece", len(reports) == 1, reports)
         for event in exchanges:
             permanent = [sync for sync in self.of(os.path.dirname(event.to), "fsync") if event.before(sync)]
-            self.fact("last_run.json tells of a slice after its publication is permanent", bool(last and permanent) and permanent[0].before(last), event)
+            later = bool(last and permanent) and permanent[0].before(last)
+            self.fact("last_run.json tells of a slice after its publication is permanent", later, event)
             kept = [side for name, side in sides.items() if name.startswith("_billing_lake/rejected/") and f"/{event.to[-7:]}/" in name]
             for side in kept:
                 self.fact("rejected rows are kept before their slice is published", side.before(event), side)
@@ -195,8 +198,8 @@ class Proof:
             inner = [event for event in self.events if event.path.startswith(lock.path + "/")]
             self.fact("the run's folder is locked before anything is staged", all(lock.before(event) for event in inner), lock)
             gone = [event for event in self.events if event.name in ("unlinkat", "rmdir") and event.path == lock.path]
-            after = [event for event in self.events if gone and event.began > gone[0].began and event.name != "flock"]
-            self.fact("the run's folder is removed, as the run's last act in the lake", len(gone) == 1 and not after, [str(event) for event in after])
+            after = [str(event) for event in self.events if gone and event.began > gone[0].began and event.name != "flock"]
+            self.fact("the run's folder is removed, as the run's last act in the lake", len(gone) == 1 and not after, after)
 
 
 def prove(events, lake, expected):

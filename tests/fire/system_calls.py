@@ -50,6 +50,7 @@ AT = {"mkdirat": (0,), "unlinkat": (0,), "openat": (0,), "renameat": (0, 2), "re
 O_CREAT, O_TRUNC, AT_FDCWD = os.O_CREAT, os.O_TRUNC, -100
 RECEIVE, SEND = 0xC0502100, 0xC0182101
 NOTIFICATION, ANSWER = struct.Struct("=QIIiIQ6Q"), struct.Struct("=QqiI")
+LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 CONTINUE, KILL = ("continue", 0), ("kill", 0)
 
 
@@ -195,11 +196,16 @@ def _decide(decide, call, state):
 
 def launch(channel, command):
     """Puts this process under supervision, sends the handle for it, and becomes the command."""
+    if platform.machine() not in MACHINES:
+        socket.socket(fileno=channel).sendall(f"no table of calls for {platform.machine()}".encode())
+        return 1
     calls, seccomp, architecture = MACHINES[platform.machine()]
-    program = [(0x20, 0, 0, 4), (0x15, 1, 0, architecture), (0x06, 0, 0, 0x7FFF0000), (0x20, 0, 0, 0)]
+    # A filter of the kernel: is the machine ours, and is the call one of these? Then it asks, else it lets it be.
+    allow, ask = (RETURN, 0, 0, 0x7FFF0000), (RETURN, 0, 0, 0x7FC00000)
     numbers = sorted(calls.values())
-    program += [(0x15, len(numbers) - place, 0, number) for place, number in enumerate(numbers)]
-    program += [(0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x7FC00000)]  # allow; ask
+    program = [(LOAD, 0, 0, 4), (JUMP_IF_EQUAL, 1, 0, architecture), allow, (LOAD, 0, 0, 0)]
+    program += [(JUMP_IF_EQUAL, len(numbers) - place, 0, number) for place, number in enumerate(numbers)]
+    program += [allow, ask]
     code = b"".join(struct.pack("=HBBI", *line) for line in program)
     held = ctypes.create_string_buffer(code, len(code))
     filter = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(held)))

@@ -61,7 +61,7 @@ fn an_enrollment_that_is_none_is_refused_before_anything_is_asked() {
 fn is_refused(scene: &Scene, program: Program, told: &str) {
     let ended = finish(program.start());
     assert_eq!(ended.code, 2, "{}\n{}", ended.out, ended.err);
-    assert!(ended.err.contains(told), "{}", ended.err);
+    assert!(ended.err.contains(told), "{told:?} is not told: {}…", ended.err.chars().take(300).collect::<String>());
     assert!(!ended.err.contains(|c: char| c.is_control() && c != '\n'), "{:?}", ended.err);
     assert!(scene.server.asked().is_empty());
     assert!(scene.place.everything() == scene.before);

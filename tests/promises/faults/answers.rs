@@ -9,7 +9,7 @@ const HTML: &str = "<!DOCTYPE html><html><title>Sign in</title></html>";
 /// What comes, with what is told of it.
 fn answers() -> Vec<(&'static str, Answer, &'static str)> {
     vec![
-        ("HTML by its label", Answer::html(HTML), "text/html instead of JSON: <!DOCTYPE html>"),
+        ("HTML by its label", Answer::html(HTML), "text/html instead of JSON: Sign in"),
         ("HTML that says JSON", Answer::json(HTML), "HTML"),
         ("HTML after spaces", Answer::json(format!("\r\n  {HTML}")), "HTML"),
         ("HTML in gzip", Answer::json(HTML).packed(), "HTML"),
@@ -58,7 +58,7 @@ fn an_answer_that_is_never_json_ends_with_4_and_names_what_came() {
         },
     );
     let scene = Scene::new().always(At::First, Answer::html(HTML)).with(["--max-wait", "1s"]);
-    let words = ["answered text/html instead of JSON: <!DOCTYPE html><html><title>Sign in</title></html>"];
+    let words = ["answered text/html instead of JSON: Sign in"];
     scene.run().failed(At::First, &Failure::unavailable(&words, "run again later").after_waits());
 }
 

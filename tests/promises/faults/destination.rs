@@ -205,33 +205,37 @@ impl Drop for Small<'_> {
 fn a_full_disk_ends_with_6_and_the_old_file_stays() {
     let used: usize = Scene::new().before.values().map(|bytes| bytes.len().div_ceil(4096) * 4).sum();
     // From none of the run's files to all of them, in KiB.
-    for spare in [0, 8, 16, 24, 32, 48, 64, 96] {
-        let scene = Scene::new();
-        let dest = scene.place.dest();
-        fs::remove_dir_all(&dest).unwrap();
-        fs::create_dir(&dest).unwrap();
-        let size = format!("size={}k", used + 8 + spare);
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs", &dest]).output();
-        if !mounted.is_ok_and(|mounted| mounted.status.success()) {
-            eprintln!("skipped: a small file system cannot be mounted here");
-            return;
-        }
-        let small = Small(&dest);
-        for (name, bytes) in &scene.before {
-            scene.place.write(&format!("lake/{name}"), bytes);
-        }
-        let ended = finish(scene.program().start());
-        if ended.code == 0 {
-            assert!(spare > 16, "nothing was limited");
-        } else {
-            ends_with_6(&scene, &ended);
-        }
-        is_whole(&scene);
-        let more = Command::new("mount").args(["-o", "remount,size=4m", &dest]).status().unwrap();
-        assert!(more.success());
-        heals(&scene);
-        drop(small);
-    }
+    each(
+        &[0, 8, 16, 24, 32, 48, 64, 96],
+        |spare| format!("{spare} KiB"),
+        |spare| {
+            let scene = Scene::new();
+            let dest = scene.place.dest();
+            fs::remove_dir_all(&dest).unwrap();
+            fs::create_dir(&dest).unwrap();
+            let size = format!("size={}k", used + 8 + spare);
+            let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs", &dest]).output();
+            if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+                eprintln!("skipped: a small file system cannot be mounted here");
+                return;
+            }
+            let small = Small(&dest);
+            for (name, bytes) in &scene.before {
+                scene.place.write(&format!("lake/{name}"), bytes);
+            }
+            let ended = finish(scene.program().start());
+            if ended.code == 0 {
+                assert!(*spare > 16, "nothing was limited");
+            } else {
+                ends_with_6(&scene, &ended);
+            }
+            is_whole(&scene);
+            let more = Command::new("mount").args(["-o", "remount,size=4m", &dest]).status().unwrap();
+            assert!(more.success());
+            heals(&scene);
+            drop(small);
+        },
+    );
 }
 
 #[test]

@@ -122,6 +122,10 @@ impl Store for OneFile {
         Ok(if dataset == self.slice.dataset { vec![self.file()] } else { Vec::new() })
     }
 
+    fn has(&self, slice: &Slice) -> Result<bool, LakeError> {
+        Ok(*slice == self.slice)
+    }
+
     fn read(&self, _: &StoredFile, range: Range<u64>) -> Result<Option<Vec<u8>>, LakeError> {
         let bytes = self.bytes.get(range.start as usize..range.end as usize).expect("a range of the file");
         self.asked.lock().expect("one thread").push(range);

@@ -175,7 +175,7 @@ pub fn links(data: &[u8]) {
         }
     }
     let from = place.origins.url("/v3/enrollments/100/x");
-    match admit_redirect(link, &from, &place.origins) {
+    match admit_redirect(link, &from, &place.origins, &place.enrollment, Some(place.period)) {
         Ok(url) => {
             place.prefix_at(&url);
             assert_eq!(Url::parse(url.as_str()).as_ref(), Ok(&url), "the URL is the same when it is read again");

@@ -13,8 +13,11 @@ use crate::lake::{LakeError, SliceFile};
 
 /// Writes row groups to a staged file on a thread of its own. Dropping it drops the file, once the group at work is done.
 pub(super) struct Encoder {
-    work: Option<(SyncSender<RecordBatch>, JoinHandle<Result<SliceFile, LakeError>>)>,
+    work: Option<(SyncSender<RecordBatch>, Thread)>,
 }
+
+/// Gives the file back when there are no more row groups.
+type Thread = JoinHandle<Result<SliceFile, LakeError>>;
 
 impl Encoder {
     /// Starts the thread.

@@ -101,6 +101,9 @@ impl Asker {
                 Err(ReadError::Again(why)) => why,
             };
             pipeline.abandon().await;
+            // The path is told once.
+            let told = format!("GET {}: ", request.path());
+            let why = why.strip_prefix(&told).unwrap_or(&why);
             if reads == READS {
                 let message = format!("GET {}: {why}, at each of {READS} reads", request.path());
                 return Err(RunError::new(ErrorKind::Unavailable, message)

@@ -85,7 +85,7 @@ fn a_body_packed_in_a_way_that_was_not_asked_for_ends_with_4() {
 /// Gzip of `before`, and then of so many times 16 MiB of this byte.
 fn bomb(before: &[u8], byte: u8, times: usize) -> Vec<u8> {
     let mut bytes = b"\x1f\x8b\x08\0\0\0\0\0\0\xff".to_vec();
-    let mut pack = |text: &[u8]| {
+    let pack = |text: &[u8]| {
         let mut out = Vec::with_capacity(text.len() + 64);
         let mut compress = Compress::new(Compression::best(), false);
         compress.compress_vec(text, &mut out, FlushCompress::Sync).unwrap();

@@ -86,11 +86,6 @@ impl<'a> Failure<'a> {
         Failure::of("usage", message, hint)
     }
 
-    /// Exit code 6.
-    pub fn destination(message: &'a [&'a str], hint: &'a str) -> Self {
-        Failure::of("destination", message, hint)
-    }
-
     /// After waits and further attempts.
     pub fn after_waits(self) -> Self {
         Failure { waited: true, ..self }

@@ -64,6 +64,9 @@ fn a_long_chain_of_pages_without_rows_stops_with_5() {
     scene.run().failed(At::First, &Failure::data(&["1000 pages without a row"]).once());
 }
 
+/// Makes a link from the host and port of the API.
+type Link<'a> = Box<dyn Fn(&str) -> String + Sync + 'a>;
+
 /// Nothing was sent there.
 #[track_caller]
 fn never_asked(foreign: &ScriptedServer, done: &Done<'_>) {
@@ -77,7 +80,7 @@ fn a_link_that_leaves_is_refused_and_nothing_is_sent_there() {
     let foreign = ScriptedServer::start();
     let host = foreign.endpoint().trim_start_matches("http://").to_owned();
     let port = host.rsplit(':').next().unwrap().to_owned();
-    let links: Vec<(&str, Box<dyn Fn(&str) -> String + Sync>, &str)> = vec![
+    let links: Vec<(&str, Link<'_>, &str)> = vec![
         ("another port", Box::new(|_: &str| format!("http://{host}{path}")), "leaves the endpoint"),
         ("another host", Box::new(|_: &str| format!("http://localhost:{port}{path}")), "leaves the endpoint"),
         ("a far host", Box::new(|_: &str| format!("https://example.com{path}")), "leaves the endpoint"),

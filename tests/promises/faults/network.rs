@@ -53,6 +53,9 @@ const CUTS: [(&str, &str); 11] = [
     ("after a value", "\"cost\":2.469312"),
 ];
 
+/// Where a text is cut.
+type End = fn(&str) -> usize;
+
 /// The good answer's text, cut after these words, as a body that is whole by its length.
 fn cut_after(scene: &Scene, words: &str) -> Answer {
     let text = scene.text(At::First);
@@ -109,7 +112,7 @@ fn a_connection_that_always_breaks_is_asked_eight_times() {
 #[test]
 fn a_body_that_ends_inside_its_json_is_asked_for_again() {
     each(&CUTS, |(name, _)| (*name).to_owned(), |(_, words)| heals(At::First, |scene| vec![cut_after(scene, words)]));
-    let names: [(&str, fn(&str) -> usize); 6] = [
+    let ends: [(&str, End); 6] = [
         ("at the first byte", |_| 1),
         ("in a character", |text| text.find('é').unwrap() + 1),
         ("between two rows", |text| text.find("},{").unwrap() + 2),
@@ -118,7 +121,7 @@ fn a_body_that_ends_inside_its_json_is_asked_for_again() {
         ("before the last byte", |text| text.len() - 1),
     ];
     each(
-        &names,
+        &ends,
         |(name, _)| (*name).to_owned(),
         |(_, end)| {
             let cut = |scene: &Scene| {

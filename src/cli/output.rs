@@ -29,17 +29,29 @@ pub(super) fn print(text: &str) -> Result<(), RunError> {
     }
 }
 
+/// The same JSON with escapes for what could forge what a terminal shows: JSON itself escapes only the oldest of it.
+fn harmless(json: &str) -> String {
+    json.chars().fold(String::with_capacity(json.len()), |mut text, c| {
+        if c != '\n' && misleads(c) {
+            text += &format!("\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+        text
+    })
+}
+
 /// Prints a value as one JSON document.
 pub(super) fn json(value: &impl Serialize) -> Result<(), RunError> {
     let text = serde_json::to_string_pretty(value);
-    print(&(text.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))? + "\n"))
+    print(&(harmless(&text.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))?) + "\n"))
 }
 
 /// Prints each value as a JSON document on a line of its own.
 pub(super) fn ndjson<T: Serialize>(values: impl IntoIterator<Item = T>) -> Result<(), RunError> {
     for value in values {
         let text = serde_json::to_string(&value);
-        print(&(text.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))? + "\n"))?;
+        print(&(harmless(&text.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))?) + "\n"))?;
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::contract::Slice;
 
 /// What kind of failure it is; each has its own exit code.
@@ -174,7 +176,13 @@ fn io_hint(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::CrossesDevices => Some("the whole lake has to lie on one file system"),
         io::ErrorKind::NotFound => Some("the folder vanished during the run: is something else cleaning up there?"),
         io::ErrorKind::InvalidFilename => Some("choose a destination with a shorter name"),
+        _ if error.raw_os_error() == Some(Errno::NOLCK.raw_os_error()) => {
+            Some("the file system has no locks of files, or none left: a lake needs them")
+        }
+        _ if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => Some(
+            "the disk or the connection to it fails: check it; nothing was replaced, and the next run starts again",
+        ),
         io::ErrorKind::Unsupported => Some("the file system lacks what a lake needs (locks of files): choose another"),
-        _ => None,
+        _ => Some("check the destination; nothing was replaced by this, and the next run starts again"),
     }
 }

@@ -17,6 +17,8 @@ use super::{LakeError, layout};
 
 /// How long a replaced file can still be found by a reader that was just listing its folder.
 const GRACE: Duration = Duration::from_secs(1);
+/// What the name of a small file ends with that is not whole yet.
+const DRAFT: &str = ".tmp";
 
 /// A lake in a folder.
 #[derive(Debug, Clone)]
@@ -119,9 +121,9 @@ impl Store for LocalStore {
         let path = self.path(name);
         let folder = folders::parent(&path);
         folders::create(folder)?;
-        let draft = path.with_extension(format!("{:016x}.tmp", folders::token()));
-        let put = || {
-            let mut file = File::create_new(&draft)?;
+        let failure = |error| LakeError::io("write", &path, error);
+        let (mut file, draft) = open_draft(&path).map_err(failure)?;
+        let mut put = || {
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&draft, &path)
@@ -129,7 +131,7 @@ impl Store for LocalStore {
         put().map_err(|error| {
             // The draft is of no use, and the failure to tell is the first one.
             let _ = fs::remove_file(&draft);
-            LakeError::io("write", &path, error)
+            failure(error)
         })?;
         folders::sync(folder)
     }
@@ -150,12 +152,45 @@ impl Store for LocalStore {
     }
 
     fn begin_run(&self, run: &str) -> Result<Arc<dyn StoreRun>, LakeError> {
+        drop_dead_drafts(&self.path(layout::OWN_FOLDER))?;
+        drop_dead_drafts(&self.path(layout::REPORTS_FOLDER))?;
         Ok(Arc::new(run::LocalRun::begin(Arc::new(self.clone()), run)?))
     }
 
     fn place(&self, name: &str) -> String {
         self.path(name).display().to_string()
     }
+}
+
+/// Opens a draft beside the file that it is to become. It is locked as long as somebody writes it.
+fn open_draft(path: &Path) -> io::Result<(File, PathBuf)> {
+    loop {
+        let draft = path.with_extension(format!("{:016x}{DRAFT}", folders::token()));
+        let file = File::create_new(&draft)?;
+        folders::lock(&file)?;
+        // Between the two calls a run may have taken it for a dead one's.
+        if folders::is_at(&file, &draft) {
+            return Ok((file, draft));
+        }
+    }
+}
+
+/// Removes the drafts that nobody writes any more from a folder.
+fn drop_dead_drafts(folder: &Path) -> Result<(), LakeError> {
+    for entry in entries(folder)? {
+        let path = entry.path();
+        if !path.to_string_lossy().ends_with(DRAFT) {
+            continue;
+        }
+        let dead = File::open(&path).and_then(|draft| Ok(folders::try_lock(&draft)?.then_some(draft)));
+        // What cannot be looked at is left for a later run.
+        if let Ok(Some(_lock)) = dead
+            && let Err(error) = found(fs::remove_file(&path))
+        {
+            tracing::warn!(path = %path.display(), %error, "cannot remove the draft of a dead run");
+        }
+    }
+    Ok(())
 }
 
 /// What readers take for data: `*.parquet`, but no hidden files.

@@ -293,7 +293,7 @@ impl<'a> Expected<'a> {
             return Err(Vec::new());
         }
         let strict = self.settings.options.invalid_text == InvalidText::Reject;
-        let row = plain::read_row(text, self.contract.columns(), strict).map_err(|columns| Vec::from_iter(columns))?;
+        let row = plain::read_row(text, self.contract.columns(), strict).map_err(Vec::from_iter)?;
         if let RowScope::DatedIn(wanted) = self.scope {
             let month = match row.cells.get("date") {
                 Some(Cell::Date(day)) => BillingPeriod::of_day(*day),

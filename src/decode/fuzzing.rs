@@ -35,10 +35,10 @@ pub fn decimals(data: &[u8]) {
         }
         text_sum = text_sum.plus(&number);
         lost_sum = lost_sum.plus(&lost);
-        assert_eq!(sum.text(), text_sum.to_string(), "the sum up to {text}");
-        let residue = Some(lost_sum.to_string()).filter(|_| !lost_sum.is_zero());
-        assert_eq!(sum.residue(), residue, "the residue up to {text}");
     }
+    assert_eq!(sum.text(), text_sum.to_string(), "the sum");
+    let residue = Some(lost_sum.to_string()).filter(|_| !lost_sum.is_zero());
+    assert_eq!(sum.residue(), residue, "the residue");
 }
 
 /// Reads a date: the instant, and the UTC day, are those that chrono finds in the same text once it is written out in

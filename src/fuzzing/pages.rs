@@ -93,8 +93,8 @@ impl Settings {
 
 /// Decodes pages and compares everything that comes out with the plain reading.
 ///
-/// - A page is taken when it is JSON of its form, and refused otherwise, with the same words however it is cut; one that
-///   only lacks its end is told as cut, one with a fault before its end never.
+/// - A page is taken when it is JSON of its form, and refused otherwise, for the same fault at the same byte however it is
+///   cut; one that only lacks its end is told as cut, one with a fault before its end never.
 /// - What was fed before a rollback leaves nothing.
 /// - Cells, links, counts, rejected rows and their texts, rows of other periods: all are those of the plain reading.
 /// - Control totals are the exact sums of the text; with the residue they are the sums of the cells.
@@ -136,7 +136,7 @@ pub fn decoder(data: &[u8]) {
                 if !settings.is_row_bounded {
                     let mut other = settings.decoder();
                     let other = other.feed(&whole).and_then(|()| other.commit());
-                    assert_eq!(other.map_err(|error| error.to_string()), Err(error.to_string()), "in one piece");
+                    assert_eq!(other.map_err(|error| fault(&error)), Err(fault(&error)), "in one piece");
                 }
                 if !rolled_back(&mut decoder, &settings) {
                     return;
@@ -146,6 +146,14 @@ pub fn decoder(data: &[u8]) {
     }
     told.finish(decoder);
     expected.agree(&told);
+}
+
+/// What is wrong, and where.
+fn fault(error: &DecodeError) -> String {
+    match error {
+        DecodeError::Syntax { offset, .. } => format!("no JSON at byte {offset}"),
+        other => other.to_string(),
+    }
 }
 
 /// Rolls back; says whether the decoder is still of use.

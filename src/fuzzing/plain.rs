@@ -267,7 +267,9 @@ pub(crate) fn read_page(bytes: &[u8], form: Form, columns: &[Column]) -> Result<
 fn wrong(text: &str, error: &serde_json::Error) -> Wrong {
     let last = text.rsplit('\n').next().unwrap_or_default();
     let at_end = error.line() > text.matches('\n').count() && error.column() + 1 >= last.len();
-    if error.is_eof() { Wrong::Cut } else { Wrong::Syntax { at_end } }
+    // serde_json takes all four digits of an escape before it looks at them, so it finds the end first.
+    let in_escape = text.chars().rev().take(5).collect::<String>().contains("u\\");
+    if error.is_eof() && !in_escape { Wrong::Cut } else { Wrong::Syntax { at_end } }
 }
 
 fn levels(text: &str) -> usize {

@@ -10,7 +10,7 @@ use crate::lake::{Destination, Lake};
 type Target = fn(&[u8]);
 
 /// Mutations a target.
-const MUTATIONS: usize = 2_000;
+const MUTATIONS: usize = 5_000;
 /// Broken promises of one target that are gathered before its test ends.
 const MOST_BROKEN: usize = 5;
 /// Bytes that mutated inputs may have.

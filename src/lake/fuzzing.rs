@@ -38,7 +38,7 @@ fn is_same_again(state: Result<FileState, Unreadable>) {
 /// a `l`ength that may lie (4 bytes) and metadata; a footer's `k`eys and values, one a line, in a file without columns.
 /// Or what stands beside it: `last_run.json` (`r`), `lake.json` (`d`).
 ///
-/// - It gives a state or a reason, after at most two reads, which ask for no more than the file has.
+/// - It gives a state or the right reason, after at most two reads, which ask for no more than the file has.
 /// - A state agrees with the file's number of rows, and stays the same when it is written and read again.
 /// - `status` tells it on one line, without control characters.
 pub fn footer(data: &[u8]) {
@@ -64,9 +64,7 @@ pub fn footer(data: &[u8]) {
     assert!(asked.len() <= 2, "{} reads", asked.len());
     let most = store.bytes.len() as u64 + magic.len() as u64;
     assert!(asked.iter().map(|range| range.end - range.start).sum::<u64>() <= most, "{asked:?} of {most}");
-    if *kind == b'k' {
-        assert!(!matches!(state, Err(Unreadable::Truncated | Unreadable::NotParquet)), "{state:?}");
-    }
+    is_told_as_what_it_is(&store.bytes, &state);
     is_same_again(state.clone());
     let lake = Lake { store };
     if let Err(error) = lake.is_described() {
@@ -78,6 +76,22 @@ pub fn footer(data: &[u8]) {
     let warnings = state.map_or(0, |state| state.warnings.len());
     assert_eq!(told.lines().count(), 2 + warnings, "{told}");
     assert!(!told.chars().any(|c| c.is_control() && c != '\n'), "{told:?}");
+}
+
+/// A file whose end is none of Parquet, or names more than there is, is told so; any other is read.
+fn is_told_as_what_it_is(bytes: &[u8], state: &Result<FileState, Unreadable>) {
+    let length = bytes.strip_suffix(b"PAR1").and_then(|rest| rest.last_chunk::<4>());
+    let wanted = length.map(|length| u64::from(u32::from_le_bytes(*length)) + 12);
+    let (is_read, reason) = match wanted {
+        None if bytes.starts_with(b"PAR1") => (false, Unreadable::Truncated),
+        None => (false, Unreadable::NotParquet),
+        Some(wanted) => (wanted <= bytes.len() as u64, Unreadable::Truncated),
+    };
+    if is_read {
+        assert!(!matches!(state, Err(Unreadable::Truncated | Unreadable::NotParquet)), "{state:?}");
+    } else {
+        assert_eq!(state, &Err(reason));
+    }
 }
 
 /// A Parquet file without columns and rows, with these keys and values.

@@ -1,11 +1,10 @@
 //! Faults 1, 2, 3 and 8: no connection, connections that break, bodies that are cut, and answers that stall.
 
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::expected::{Failure, Good};
-use super::scene::{At, HastyClock, Scene, each};
+use super::scene::{At, Scene, each, hasty};
 use crate::scripted_server::Answer;
 
 const LATER: &str = "run again later";
@@ -173,7 +172,7 @@ fn an_answer_that_stalls_or_trickles_is_asked_for_again() {
             let scene = Scene::new();
             let answer = broken(&scene, *at);
             let scene = scene.breaks(*at, [answer]);
-            let done = scene.in_library_with(Arc::new(HastyClock::default()), PATIENCE);
+            let done = scene.in_library_with(hasty(), PATIENCE);
             assert!(done.waits[0].why.contains(told), "{:?}", done.waits);
             if *at == At::Periods {
                 done.published(&Good::of(&scene));
@@ -187,7 +186,7 @@ fn an_answer_that_stalls_or_trickles_is_asked_for_again() {
     let answer = stalls(&scene, At::First);
     let scene = scene.always(At::First, answer);
     let words = [told, "(given up after 8 attempts)"];
-    let done = scene.in_library_with(Arc::new(HastyClock::default()), PATIENCE);
+    let done = scene.in_library_with(hasty(), PATIENCE);
     done.failed(At::First, &Failure::unavailable(&words, LATER).after(8));
 }
 

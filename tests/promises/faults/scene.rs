@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use billing_lake::lake::{Destination, Lake};
 use billing_lake::source::{ApiKey, Client, ClientOptions};
-use billing_lake::sync::{self, Clock, Progress, Recheck, Sleep, SyncOptions, SystemClock, Wait};
-use chrono::{DateTime, Utc};
+use billing_lake::sync::{self, Clock, Progress, Recheck, SyncOptions, Wait};
+use chrono::Utc;
 use serde_json::Value;
 
 use super::bill::{self, Row};
+use crate::moved_clock::MovedClock;
 use crate::program::{Ended, KEY, Program};
 use crate::published::Place;
 use crate::scripted_server::{Answer, PERIODS, ScriptedServer, USAGE, listing};
@@ -180,7 +181,7 @@ impl Scene {
     /// The same run by the library, with a clock that makes each wait pass at once: for failures that have to run out
     /// of attempts, and for waits that nobody would sit through.
     pub fn in_library(&self) -> Done<'_> {
-        self.in_library_with(Arc::new(HastyClock::default()), Duration::from_secs(30))
+        self.in_library_with(hasty(), Duration::from_secs(30))
     }
 
     /// The same with another clock, and with this patience for answers that stall.
@@ -208,32 +209,9 @@ fn options(clock: Arc<dyn Clock>) -> SyncOptions {
     }
 }
 
-/// A clock on which each wait passes at once.
-#[derive(Debug, Default)]
-pub struct HastyClock {
-    real: SystemClock,
-    slept: Mutex<Duration>,
-}
-
-impl HastyClock {
-    fn slept(&self) -> Duration {
-        *self.slept.lock().unwrap()
-    }
-}
-
-impl Clock for HastyClock {
-    fn now(&self) -> DateTime<Utc> {
-        self.real.now() + self.slept()
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.real.elapsed() + self.slept()
-    }
-
-    fn sleep(&self, time: Duration) -> Sleep {
-        *self.slept.lock().unwrap() += time;
-        Box::pin(std::future::ready(()))
-    }
+/// A clock that begins now, and on which each wait passes at once.
+pub fn hasty() -> Arc<dyn Clock> {
+    MovedClock::at(&Utc::now().to_rfc3339())
 }
 
 /// The waits of a run.

@@ -1,33 +1,30 @@
-//! Column builders: one column's values of the row group at work. All can be cut back to an earlier row.
+//! Columns of the row group at work: values by kind, and how a JSON value becomes one.
+//!
+//! A column takes values in two ways. [`Column::push`] appends one for the next row. [`Column::code`] only keeps one and
+//! gives it a code, which templates of rows hold. Which rows came which way is told at the end by [`Stretch`]es.
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use arrow_array::builder::BooleanBufferBuilder;
-use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType,
-};
-use arrow_array::{ArrayRef, BooleanArray, DictionaryArray, Int32Array, PrimitiveArray, StringArray};
-use arrow_buffer::{NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_array::types::{Date32Type, Decimal128Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_schema::ArrowError;
-use hashbrown::HashTable;
 
+use super::dictionary::TextColumn;
 use super::number::{self, Exact};
-use super::text::{self, Repair};
+use super::text;
 use super::token::{RawText, Value};
+use super::values::Values;
 use super::{InvalidText, date, token};
 use crate::contract::{ColumnType, DECIMAL_PRECISION, DECIMAL_SCALE};
 
-/// Dictionary entries of a row group after which interning stops when more than half of the values were distinct.
-/// Fuzzers and unit tests pass it with pages that they can write.
-const DICTIONARY_ENTRIES: usize = if cfg!(any(test, fuzzing)) { 8 } else { 16_384 };
-/// Bytes accounted for an entry of a dictionary besides its text: offset, birth, table slot and slack.
-const ENTRY_BYTES: usize = 24;
-const NULL_CODE: i32 = -1;
+/// The code of no value.
+pub(super) const NULL_CODE: i32 = -1;
 
 /// What the columns of a decoder share.
 pub(super) struct Shared {
     pub(super) invalid_text: InvalidText,
+    /// The row at work, counted from 0 in its row group.
+    pub(super) row: u32,
     /// Columns of the row at work in whose text something was replaced.
     pub(super) replaced: Vec<usize>,
     /// What rounding took from the row at work.
@@ -36,48 +33,79 @@ pub(super) struct Shared {
     pub(super) hasher: foldhash::fast::RandomState,
 }
 
+impl Shared {
+    /// Was a value of that column repaired or rounded in the row at work?
+    pub(super) fn concerns(&self, column: usize) -> bool {
+        self.replaced.contains(&column) || self.lost.iter().any(|(lost_by, _)| *lost_by == column)
+    }
+}
+
 /// Why a value does not fit into its column.
 pub(super) type Reason = &'static str;
 /// The reason why text is refused with [`InvalidText::Reject`].
 pub(super) const NO_UNICODE: Reason = "text that is not valid Unicode";
 
-/// A column's builder.
+/// A stretch of a row group's rows, and where a column's values of these rows are.
+pub(super) enum Stretch<'a> {
+    /// The next so many values that were pushed.
+    Pushed(usize),
+    /// Row `i` has the value whose code is `codes[rows[i]]`.
+    Coded { codes: Vec<i32>, rows: &'a [u32] },
+}
+
+/// A column's values.
 pub(super) enum Column {
     Text(TextColumn),
-    Decimal(PrimitiveColumn<Decimal128Type>),
-    Id(PrimitiveColumn<Int64Type>),
-    Date(PrimitiveColumn<Date32Type>),
-    Instant(PrimitiveColumn<TimestampMicrosecondType>),
-    Flag(FlagColumn),
+    Decimal(Values<i128>),
+    Id(Values<i64>),
+    Date(Values<i32>),
+    Instant(Values<i64>),
+    Flag(Values<bool>),
+}
+
+/// Calls a method that all kinds of columns have.
+macro_rules! of_kind {
+    ($column:expr, $values:ident => $call:expr) => {
+        match $column {
+            Column::Text($values) => $call,
+            Column::Decimal($values) => $call,
+            Column::Id($values) => $call,
+            Column::Date($values) => $call,
+            Column::Instant($values) => $call,
+            Column::Flag($values) => $call,
+        }
+    };
 }
 
 impl Column {
     pub(super) fn new(kind: ColumnType) -> Self {
         match kind {
             ColumnType::Text => Column::Text(TextColumn::default()),
-            ColumnType::Decimal => Column::Decimal(PrimitiveColumn::default()),
-            ColumnType::Id => Column::Id(PrimitiveColumn::default()),
-            ColumnType::Date => Column::Date(PrimitiveColumn::default()),
-            ColumnType::Instant => Column::Instant(PrimitiveColumn::default()),
-            ColumnType::Flag => Column::Flag(FlagColumn::default()),
+            ColumnType::Decimal => Column::Decimal(Values::default()),
+            ColumnType::Id => Column::Id(Values::default()),
+            ColumnType::Date => Column::Date(Values::default()),
+            ColumnType::Instant => Column::Instant(Values::default()),
+            ColumnType::Flag => Column::Flag(Values::default()),
         }
     }
 
     /// The raw text, in quotes, of the value that this column took last; a value that is the same to the byte can be
     /// taken with [`Column::push_again`]. Empty when there is none.
+    #[inline]
     pub(super) fn last_text(&self) -> &[u8] {
         match self {
-            Column::Text(column) => &column.last_text,
-            Column::Date(column) => &column.last_text,
+            Column::Text(column) => column.last_text(),
+            Column::Date(column) => column.last_text(),
             _ => &[],
         }
     }
 
     /// Appends the value whose raw text is [`Column::last_text`] once more.
+    #[inline]
     pub(super) fn push_again(&mut self) {
         match self {
-            Column::Text(column) => column.codes.push(column.last_code),
-            Column::Date(column) => column.push_value(column.last),
+            Column::Text(column) => column.push_again(),
+            Column::Date(column) => column.push_again(),
             _ => {}
         }
     }
@@ -85,320 +113,112 @@ impl Column {
     /// Appends a value; on an error nothing is appended.
     pub(super) fn push(&mut self, at: usize, value: Value<'_>, shared: &mut Shared) -> Result<(), Reason> {
         match self {
-            Column::Text(column) => column.push(at, value, shared),
-            Column::Decimal(column) => {
-                let rounded = number_text(value, &mut shared.scratch)?.map(number::decimal).transpose()?;
-                match rounded {
-                    None => column.push_null(),
-                    Some(rounded) => {
-                        column.push_value(rounded.value);
-                        shared.lost.extend(rounded.residue.map(|lost| (at, lost)));
-                    }
-                }
-                Ok(())
-            }
-            Column::Id(column) => column.push(number_text(value, &mut shared.scratch)?.map(number::id).transpose()?),
+            Column::Text(column) => column.push(at, value, shared)?,
+            Column::Decimal(column) => column.push(decimal(at, value, shared)?),
+            Column::Id(column) => column.push(id(value, shared)?),
             Column::Date(column) => {
-                let day = date_text(value, &mut shared.scratch)?.map(date::day).transpose()?;
-                column.remember(value, day);
-                column.push(day)
+                let day = day(value, shared)?;
+                if let (Value::Text(RawText { raw, escaped: false, .. }), Some(day)) = (value, day) {
+                    column.remember(raw, day);
+                }
+                column.push(day);
             }
-            Column::Instant(column) => {
-                column.push(date_text(value, &mut shared.scratch)?.map(date::instant).transpose()?)
-            }
-            Column::Flag(column) => {
-                column.push(flag(value, &mut shared.scratch)?);
-                Ok(())
-            }
-        }
-    }
-
-    pub(super) fn push_null(&mut self) {
-        match self {
-            Column::Text(column) => column.codes.push(NULL_CODE),
-            Column::Decimal(column) => column.push_null(),
-            Column::Id(column) => column.push_null(),
-            Column::Date(column) => column.push_null(),
-            Column::Instant(column) => column.push_null(),
-            Column::Flag(column) => column.push(None),
-        }
-    }
-
-    /// Forgets the rows from `rows` on, and the dictionary entries that came with them.
-    pub(super) fn truncate(&mut self, rows: usize) {
-        match self {
-            Column::Text(column) => column.truncate(rows),
-            Column::Decimal(column) => column.truncate(rows),
-            Column::Id(column) => column.truncate(rows),
-            Column::Date(column) => column.truncate(rows),
-            Column::Instant(column) => column.truncate(rows),
-            Column::Flag(column) => {
-                column.values.truncate(rows);
-                column.nulls.truncate(rows);
-            }
-        }
-    }
-
-    /// Bytes that the column's rows and dictionary hold.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Column::Text(column) => column.codes.len() * 4 + column.bytes.len() + column.ends.len() * ENTRY_BYTES,
-            Column::Decimal(column) => column.values.len() * 16,
-            Column::Id(column) => column.values.len() * 8,
-            Column::Date(column) => column.values.len() * 4,
-            Column::Instant(column) => column.values.len() * 8,
-            Column::Flag(column) => column.values.len() / 4,
-        }
-    }
-
-    /// Takes all rows as an array and starts anew.
-    pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(match self {
-            Column::Text(column) => Arc::new(column.finish()?),
-            Column::Decimal(column) => {
-                Arc::new(column.finish().with_precision_and_scale(DECIMAL_PRECISION, DECIMAL_SCALE)?)
-            }
-            Column::Id(column) => Arc::new(column.finish()),
-            Column::Date(column) => Arc::new(column.finish()),
-            Column::Instant(column) => Arc::new(column.finish().with_timezone("UTC")),
-            Column::Flag(column) => Arc::new(column.finish()),
-        })
-    }
-}
-
-/// Values of a fixed width.
-pub(super) struct PrimitiveColumn<T: ArrowPrimitiveType> {
-    values: Vec<T::Native>,
-    nulls: NullBufferBuilder,
-    last_text: Vec<u8>,
-    last: T::Native,
-}
-
-impl<T: ArrowPrimitiveType> Default for PrimitiveColumn<T> {
-    fn default() -> Self {
-        PrimitiveColumn {
-            values: Vec::new(),
-            nulls: NullBufferBuilder::new(0),
-            last_text: Vec::new(),
-            last: T::Native::default(),
-        }
-    }
-}
-
-impl<T: ArrowPrimitiveType> PrimitiveColumn<T> {
-    /// All values; where there is none it is the type's zero.
-    pub(super) fn values(&self) -> &[T::Native] {
-        &self.values
-    }
-
-    /// The value of the newest row.
-    pub(super) fn newest(&self) -> Option<T::Native> {
-        let row = self.values.len().checked_sub(1)?;
-        self.nulls.is_valid(row).then(|| self.values[row])
-    }
-
-    fn push_value(&mut self, value: T::Native) {
-        self.values.push(value);
-        self.nulls.append_non_null();
-    }
-
-    fn push_null(&mut self) {
-        self.values.push(T::Native::default());
-        self.nulls.append_null();
-    }
-
-    fn push(&mut self, value: Option<T::Native>) -> Result<(), Reason> {
-        match value {
-            Some(value) => self.push_value(value),
-            None => self.push_null(),
+            Column::Instant(column) => column.push(instant(value, shared)?),
+            Column::Flag(column) => column.push(flag(value, &mut shared.scratch)?),
         }
         Ok(())
     }
 
-    /// Keeps a value that came as plain text, to know it again.
-    fn remember(&mut self, value: Value<'_>, read: Option<T::Native>) {
-        if let (Value::Text(RawText { raw, escaped: false, .. }), Some(read)) = (value, read) {
-            quote_into(&mut self.last_text, raw);
-            self.last = read;
+    /// Keeps a value and returns its code; on an error nothing is kept.
+    pub(super) fn code(&mut self, at: usize, value: Value<'_>, shared: &mut Shared) -> Result<i32, Reason> {
+        let row = shared.row;
+        Ok(match self {
+            Column::Text(column) => column.code(at, value, shared)?,
+            Column::Decimal(column) => column.code(decimal(at, value, shared)?, row),
+            Column::Id(column) => column.code(id(value, shared)?, row),
+            Column::Date(column) => column.code(day(value, shared)?, row),
+            Column::Instant(column) => column.code(instant(value, shared)?, row),
+            Column::Flag(column) => column.code(flag(value, &mut shared.scratch)?, row),
+        })
+    }
+
+    pub(super) fn push_null(&mut self) {
+        of_kind!(self, values => values.push_null());
+    }
+
+    /// Forgets pushed values from `pushed` on, and what was kept for the row group's rows from `row` on.
+    pub(super) fn truncate(&mut self, pushed: usize, row: usize) {
+        of_kind!(self, values => values.truncate(pushed, row));
+    }
+
+    /// Everything that is kept stays.
+    pub(super) fn settle(&mut self) {
+        of_kind!(self, values => values.settle());
+    }
+
+    /// Bytes that is kept, besides a row's own.
+    pub(super) fn kept_bytes(&self) -> usize {
+        of_kind!(self, values => values.kept_bytes())
+    }
+
+    /// Bytes of a row in the record batch.
+    pub(super) fn row_bytes(&self) -> usize {
+        match self {
+            Column::Text(_) | Column::Date(_) => 4,
+            Column::Decimal(_) => 16,
+            Column::Id(_) | Column::Instant(_) => 8,
+            Column::Flag(_) => 1,
         }
     }
 
-    fn truncate(&mut self, rows: usize) {
-        self.values.truncate(rows);
-        self.nulls.truncate(rows);
-    }
-
-    fn finish(&mut self) -> PrimitiveArray<T> {
-        let values = ScalarBuffer::from(std::mem::take(&mut self.values));
-        PrimitiveArray::new(values, self.nulls.finish())
-    }
-}
-
-/// True and false.
-pub(super) struct FlagColumn {
-    values: BooleanBufferBuilder,
-    nulls: NullBufferBuilder,
-}
-
-impl Default for FlagColumn {
-    fn default() -> Self {
-        FlagColumn { values: BooleanBufferBuilder::new(0), nulls: NullBufferBuilder::new(0) }
-    }
-}
-
-impl FlagColumn {
-    fn push(&mut self, value: Option<bool>) {
-        self.values.append(value.unwrap_or(false));
-        self.nulls.append(value.is_some());
-    }
-
-    fn finish(&mut self) -> BooleanArray {
-        BooleanArray::new(self.values.finish(), self.nulls.finish())
-    }
-}
-
-/// Text as codes into a dictionary that is local to the row group.
-///
-/// Past [`DICTIONARY_ENTRIES`], when most values are new, looking them up costs more than it saves: then each value
-/// becomes an entry of its own, until the row group ends.
-#[derive(Default)]
-pub(super) struct TextColumn {
-    codes: Vec<i32>,
-    /// The entries' texts, one behind the other.
-    bytes: Vec<u8>,
-    /// Where each entry ends in `bytes`.
-    ends: Vec<i32>,
-    /// For each entry, the row that brought it and its mark in `table`.
-    births: Vec<(u32, u32)>,
-    /// Mark (32 bits of the text's hash) and code of each entry.
-    table: HashTable<(u32, i32)>,
-    interning_stopped: bool,
-    last_text: Vec<u8>,
-    last_code: i32,
-}
-
-impl TextColumn {
-    fn push(&mut self, at: usize, value: Value<'_>, shared: &mut Shared) -> Result<(), Reason> {
-        let mut scratch = std::mem::take(&mut shared.scratch);
-        let (text, repair) = match value {
-            Value::Null => (None, Repair::None),
-            Value::True => (Some(b"true".as_slice()), Repair::None),
-            Value::False => (Some(b"false".as_slice()), Repair::None),
-            Value::Number(text) => (Some(text), Repair::None),
-            Value::Text(raw) => {
-                let (text, repair) = text::unescape(raw, &mut scratch);
-                (Some(text), repair)
+    /// Takes the rows of all stretches as an array and starts anew. Codes stay good when `keeps_codes` says so.
+    pub(super) fn finish(&mut self, stretches: &[Stretch<'_>], keeps_codes: bool) -> Result<ArrayRef, ArrowError> {
+        Ok(match self {
+            Column::Text(column) => Arc::new(column.finish(stretches, keeps_codes)?),
+            Column::Decimal(column) => {
+                let (values, nulls) = column.finish(stretches, keeps_codes);
+                let array = PrimitiveArray::<Decimal128Type>::new(values.into(), nulls);
+                Arc::new(array.with_precision_and_scale(DECIMAL_PRECISION, DECIMAL_SCALE)?)
             }
-            Value::Nested(json) => {
-                let (text, repair) = text::valid(json, &mut scratch);
-                (Some(text), repair)
+            Column::Id(column) => {
+                let (values, nulls) = column.finish(stretches, keeps_codes);
+                Arc::new(PrimitiveArray::<Int64Type>::new(values.into(), nulls))
             }
-        };
-        let outcome = match (text, repair, shared.invalid_text) {
-            (_, Repair::Replaced, InvalidText::Reject) => Err(NO_UNICODE),
-            (None, ..) => {
-                self.codes.push(NULL_CODE);
-                Ok(())
+            Column::Date(column) => {
+                let (values, nulls) = column.finish(stretches, keeps_codes);
+                Arc::new(PrimitiveArray::<Date32Type>::new(values.into(), nulls))
             }
-            (Some(text), repair, _) => {
-                let code = self.intern(text, &shared.hasher);
-                self.codes.push(code);
-                match value {
-                    Value::Text(raw) if repair == Repair::None => {
-                        quote_into(&mut self.last_text, raw.raw);
-                        self.last_code = code;
-                    }
-                    _ if repair == Repair::Replaced => shared.replaced.push(at),
-                    _ => {}
-                }
-                Ok(())
+            Column::Instant(column) => {
+                let (values, nulls) = column.finish(stretches, keeps_codes);
+                let array = PrimitiveArray::<TimestampMicrosecondType>::new(values.into(), nulls);
+                Arc::new(array.with_timezone("UTC"))
             }
-        };
-        shared.scratch = scratch;
-        outcome
-    }
-
-    /// Appends text that is known to be valid.
-    pub(super) fn push_text(&mut self, text: &str, shared: &Shared) {
-        let code = self.intern(text.as_bytes(), &shared.hasher);
-        self.codes.push(code);
-    }
-
-    fn entry<'a>(bytes: &'a [u8], ends: &[i32], code: i32) -> &'a [u8] {
-        let code = code as usize;
-        let start = if code == 0 { 0 } else { ends[code - 1] as usize };
-        &bytes[start..ends[code] as usize]
-    }
-
-    fn intern(&mut self, text: &[u8], hasher: &foldhash::fast::RandomState) -> i32 {
-        if self.interning_stopped {
-            return self.append(text, 0);
-        }
-        let mark_of_text = hasher.hash_one(text) as u32;
-        let (bytes, ends) = (&self.bytes, &self.ends);
-        let same = |(mark, code): &(u32, i32)| *mark == mark_of_text && Self::entry(bytes, ends, *code) == text;
-        if let Some((_, code)) = self.table.find(spread(mark_of_text), same) {
-            return *code;
-        }
-        let code = self.append(text, mark_of_text);
-        self.table.insert_unique(spread(mark_of_text), (mark_of_text, code), |(mark, _)| spread(*mark));
-        if self.ends.len() > DICTIONARY_ENTRIES && self.ends.len() * 2 > self.codes.len() {
-            self.interning_stopped = true;
-            self.table = HashTable::new();
-        }
-        code
-    }
-
-    /// Adds an entry for the row that comes next. [`Decoder::new`](super::Decoder::new) bounds a row group so that
-    /// neither its entries nor their bytes leave 31 bits.
-    fn append(&mut self, text: &[u8], mark: u32) -> i32 {
-        self.bytes.extend_from_slice(text);
-        self.ends.push(self.bytes.len() as i32);
-        self.births.push((self.codes.len() as u32, mark));
-        self.ends.len() as i32 - 1
-    }
-
-    fn truncate(&mut self, rows: usize) {
-        self.codes.truncate(rows);
-        while let Some((_, mark)) = self.births.pop_if(|(row, _)| *row as usize >= rows) {
-            self.ends.pop();
-            let code = self.ends.len() as i32;
-            if let Ok(entry) = self.table.find_entry(spread(mark), |(_, known)| *known == code) {
-                entry.remove();
+            Column::Flag(column) => {
+                let (values, nulls) = column.finish(stretches, keeps_codes);
+                Arc::new(BooleanArray::new(values.into(), nulls))
             }
-        }
-        self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
-        if self.last_code as usize >= self.ends.len() {
-            self.last_text.clear();
-        }
-    }
-
-    fn finish(&mut self) -> Result<DictionaryArray<Int32Type>, ArrowError> {
-        let codes = std::mem::take(&mut self.codes);
-        let nulls = codes.contains(&NULL_CODE).then(|| NullBuffer::from_iter(codes.iter().map(|code| *code >= 0)));
-        let mut offsets = Vec::with_capacity(self.ends.len() + 1);
-        offsets.push(0);
-        offsets.append(&mut self.ends);
-        let bytes = std::mem::take(&mut self.bytes);
-        let entries = StringArray::try_new(OffsetBuffer::new(offsets.into()), bytes.into(), None)?;
-        self.births.clear();
-        self.table.clear();
-        self.interning_stopped = false;
-        self.last_text.clear();
-        DictionaryArray::try_new(Int32Array::try_new(codes.into(), nulls)?, Arc::new(entries))
+        })
     }
 }
 
-/// Spreads 32 bits of a hash over the 64 that the table looks at.
-fn spread(mark: u32) -> u64 {
-    u64::from(mark).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+fn decimal(at: usize, value: Value<'_>, shared: &mut Shared) -> Result<Option<i128>, Reason> {
+    let Some(rounded) = number_text(value, &mut shared.scratch)?.map(number::decimal).transpose()? else {
+        return Ok(None);
+    };
+    shared.lost.extend(rounded.residue.map(|lost| (at, lost)));
+    Ok(Some(rounded.value))
 }
 
-fn quote_into(quoted: &mut Vec<u8>, raw: &[u8]) {
-    quoted.clear();
-    quoted.push(b'"');
-    quoted.extend_from_slice(raw);
-    quoted.push(b'"');
+fn id(value: Value<'_>, shared: &mut Shared) -> Result<Option<i64>, Reason> {
+    number_text(value, &mut shared.scratch)?.map(number::id).transpose()
+}
+
+fn day(value: Value<'_>, shared: &mut Shared) -> Result<Option<i32>, Reason> {
+    date_text(value, &mut shared.scratch)?.map(date::day).transpose()
+}
+
+fn instant(value: Value<'_>, shared: &mut Shared) -> Result<Option<i64>, Reason> {
+    date_text(value, &mut shared.scratch)?.map(date::instant).transpose()
 }
 
 /// The inside of a string without its escapes.

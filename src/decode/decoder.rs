@@ -65,10 +65,12 @@ pub struct Options {
     pub page_bytes: usize,
     /// Bytes of a row; a longer one is rejected, and its inside not checked when it comes in pieces. At most 128 MiB.
     pub max_row_bytes: usize,
+    /// Whether rows are expected to repeat. It is faster where they do; the rows are the same without.
+    pub prediction: bool,
 }
 
 impl Options {
-    /// Pages with an envelope, row groups of 262,144 rows or 64 MiB, pages of 64 MiB, rows of 16 MiB.
+    /// Pages with an envelope, row groups of 262,144 rows or 64 MiB, pages of 64 MiB, rows of 16 MiB, with prediction.
     pub fn new(scope: RowScope) -> Self {
         Options {
             scope,
@@ -78,6 +80,7 @@ impl Options {
             group_bytes: 64 << 20,
             page_bytes: 64 << 20,
             max_row_bytes: 16 << 20,
+            prediction: true,
         }
     }
 }
@@ -178,6 +181,8 @@ struct Rows {
     committed_scope: RowScope,
     date_column: Option<usize>,
     max_row_bytes: usize,
+    /// Bytes of what is known of rows to come that may outlive a row group.
+    most_kept: usize,
     /// Rows that are committed.
     committed: usize,
     /// Bytes that they hold.
@@ -199,7 +204,7 @@ impl Decoder {
         options.group_bytes = options.group_bytes.min(1 << 30);
         options.page_bytes = options.page_bytes.min(128 << 20);
         options.max_row_bytes = options.max_row_bytes.min(128 << 20);
-        let decoder = RowDecoder::new(&contract, options.invalid_text);
+        let decoder = RowDecoder::new(&contract, options.invalid_text, options.prediction);
         let sums = vec![Sum::default(); contract.columns().len()];
         let rows = Rows {
             date_column: contract.date_column(),
@@ -209,6 +214,7 @@ impl Decoder {
             scope: options.scope,
             committed_scope: options.scope,
             max_row_bytes: options.max_row_bytes,
+            most_kept: options.group_bytes / 2,
             committed: 0,
             committed_bytes: 0,
             page: PageCounts::default(),
@@ -245,7 +251,7 @@ impl Decoder {
     fn is_page_too_large(&self) -> bool {
         let most = self.options.page_bytes;
         self.reader.bytes() > most as u64
-            || self.rows.decoder.bytes().saturating_sub(self.rows.committed_bytes) > most
+            || self.rows.decoder.group.bytes().saturating_sub(self.rows.committed_bytes) > most
             || self.rows.page.rejected.len() > PAGE_REJECTED_ROWS
     }
 
@@ -275,7 +281,7 @@ impl Decoder {
         if self.partly_committed {
             return Err(DecodeError::PartlyCommitted);
         }
-        self.rows.decoder.truncate(self.rows.committed);
+        self.rows.decoder.group.truncate(self.rows.committed);
         self.rows.page = PageCounts::default();
         self.rows.scope = self.rows.committed_scope;
         self.reader.reset();
@@ -314,7 +320,7 @@ impl Decoder {
     /// # Errors
     /// Only by a bug, when Arrow refuses the columns.
     pub fn finish(&mut self) -> Result<Option<RecordBatch>, DecodeError> {
-        self.rows.decoder.truncate(self.rows.committed);
+        self.rows.decoder.group.truncate(self.rows.committed);
         if self.rows.committed > 0 {
             self.close_group()?;
         }
@@ -335,7 +341,7 @@ impl Decoder {
     pub fn summary(&self) -> Summary {
         let mut summary = self.rows.summary.clone();
         for (at, column) in self.rows.contract.columns().iter().enumerate() {
-            if matches!(self.rows.decoder.columns[at], Column::Decimal(_)) {
+            if matches!(self.rows.decoder.group.columns[at], Column::Decimal(_)) {
                 let sum = &self.rows.sums[at];
                 summary.control_totals.text.insert(column.column.clone(), sum.text());
                 summary.control_totals.residue.extend(sum.residue().map(|lost| (column.column.clone(), lost)));
@@ -347,7 +353,7 @@ impl Decoder {
     /// Closes the row group when another page of as many rows would not fit.
     fn close_full_group(&mut self, page_rows: usize) -> Result<(), DecodeError> {
         let full = self.rows.committed + page_rows > self.options.group_rows
-            || self.rows.decoder.bytes() >= self.options.group_bytes;
+            || self.rows.decoder.group.bytes() >= self.options.group_bytes;
         if full && self.rows.committed > 0 { self.close_group() } else { Ok(()) }
     }
 
@@ -370,16 +376,15 @@ impl Rows {
         let page = std::mem::take(&mut self.page);
         self.page.received = page.received;
         let rows = self.decoder.rows();
-        for (sum, column) in self.sums.iter_mut().zip(&self.decoder.columns) {
-            if let Column::Decimal(values) = column {
-                sum.add(&values.values()[self.committed..rows]);
-            }
+        for (column, sum) in self.sums.iter_mut().enumerate() {
+            self.decoder.group.decimals_from(column, self.committed, |values| sum.add(values));
         }
+        self.decoder.group.settle();
         for (column, lost) in &page.lost {
             self.sums[*column].add_residue(lost);
         }
         self.committed = rows;
-        self.committed_bytes = self.decoder.bytes();
+        self.committed_bytes = self.decoder.group.bytes();
         self.parts.0 += page.taken;
         self.parts.1 += page.rejected_rows;
         let summary = &mut self.summary;
@@ -434,7 +439,7 @@ impl Rows {
         page.taken += 1;
         page.lost.append(&mut self.decoder.shared.lost);
         page.replaced_texts += self.decoder.shared.replaced.len() as u64;
-        page.duplicate_keys += self.decoder.duplicate_keys;
+        page.duplicate_keys += self.decoder.duplicate_keys();
         for name in self.decoder.unknown_fields() {
             count_name(&mut page.unknown_fields, shown_name(name), 1);
         }
@@ -443,7 +448,8 @@ impl Rows {
     /// The committed rows as a record batch. Nothing but committed rows may stand in the columns.
     fn batch(&mut self) -> Result<RecordBatch, DecodeError> {
         let rows = self.committed;
-        let mut arrays = self.decoder.columns.iter_mut().map(Column::finish).collect::<Result<Vec<_>, _>>()?;
+        self.decoder.end_group();
+        let mut arrays = self.decoder.group.finish(self.most_kept)?;
         arrays.push(Arc::new(repeated_text(self.enrollment.as_str(), rows)?));
         let months: ArrayRef = match (self.scope, self.contract.month_of()) {
             (RowScope::Period(period) | RowScope::DatedIn(Some(period)), _) => {
@@ -453,7 +459,6 @@ impl Rows {
             _ => Arc::new(Date32Array::new_null(rows)),
         };
         arrays.push(months);
-        self.decoder.start_group();
         self.committed = 0;
         self.committed_bytes = 0;
         Ok(RecordBatch::try_new(self.contract.arrow_schema(), arrays)?)

@@ -26,20 +26,31 @@
 //! What each form of a value becomes is said in `docs/values.md`. Rows that do not fit are handed back with their text
 //! ([`Decoder::take_rejected`]) and count in nothing else.
 
+mod births;
 mod column;
 mod date;
 mod decoder;
+mod dictionary;
 mod envelope;
 mod error;
 mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod group;
+mod layout;
+mod learn;
 mod number;
 mod page;
+mod predict;
 mod row;
+mod sample;
+mod spans;
+mod templates;
 mod text;
 mod token;
 mod totals;
+mod unknown;
+mod values;
 
 pub use decoder::{Decoder, InvalidText, Options, PageSummary, RowScope, StrayRows, Summary};
 pub use error::{DecodeError, RejectedRow};

@@ -47,6 +47,44 @@ pub(super) fn decimal(text: &[u8]) -> Result<Rounded, &'static str> {
     }
 }
 
+/// Reads the number at `at` when it is a plain one: at most 18 digits, no exponent, and something behind it. Returns it
+/// and where it ends; none says nothing about what stands there.
+#[inline]
+pub(super) fn plain_decimal(input: &[u8], at: usize) -> Option<(i128, usize)> {
+    let negative = *input.get(at)? == b'-';
+    let start = at + usize::from(negative);
+    let mut number = 0_u64;
+    let mut end = start;
+    let whole = digits(input, &mut end, &mut number)?;
+    let leading_zero = whole > 1 && input[start] == b'0';
+    let mut decimals = 0;
+    if *input.get(end)? == b'.' {
+        end += 1;
+        decimals = digits(input, &mut end, &mut number)?;
+        if decimals == 0 {
+            return None;
+        }
+    }
+    if whole == 0 || leading_zero || whole + decimals > SCALE || matches!(*input.get(end)?, b'e' | b'E') {
+        return None;
+    }
+    let value = i128::from(number) * i128::from(POWERS[SCALE - decimals]);
+    Some((if negative { -value } else { value }, end))
+}
+
+/// Reads digits from `end` on, into `number` behind those that are there, and moves `end` behind them. Returns how many
+/// there were; none when there are too many.
+#[inline]
+fn digits(input: &[u8], end: &mut usize, number: &mut u64) -> Option<usize> {
+    let start = *end;
+    while let Some(digit) = input.get(*end).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+        *number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        *end += 1;
+    }
+    let count = *end - start;
+    (count <= SCALE).then_some(count)
+}
+
 /// The common case: at most 18 digits in all, no exponent.
 fn short_decimal(text: &[u8]) -> Option<i128> {
     let (negative, digits) = match text.split_first() {

@@ -1,20 +1,21 @@
-//! One row: an object's fields into the columns' builders.
+//! One row: an object's fields into the columns.
 //!
-//! Rows of one service come with the same keys in the same order, and many of their values are those of the row
-//! before. So each key is first compared with the one that stood at its place last time, and each text with the last
-//! one of its column; what matches to the byte needs no further look. Everything else goes the general way.
+//! The plain path reads every value. It compares each key with the one that stood at its place last time, and each text with
+//! the last one of its column; what matches to the byte needs no further look. Before it, rows are read by
+//! [prediction](super::predict), once enough of them were seen to know how they repeat.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::ops::Range;
 
 use super::InvalidText;
-use super::column::{Column, NO_UNICODE, Reason, Shared};
+use super::column::{Column, NULL_CODE, Reason, Shared};
+use super::group::Group;
+use super::layout::Place;
+use super::learn::Learner;
+use super::predict::Outcome;
+use super::sample::Met;
 use super::token::{self, Stop, skip_space};
+use super::unknown::Unknown;
 use crate::contract::{BillingPeriod, Contract};
-
-/// Fields of a row that the contract need not know; a row with more is refused, so that its memory is bounded.
-const UNKNOWN_FIELDS: usize = 10_000;
 
 /// What became of a row.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,8 +27,8 @@ pub(super) enum Row {
 }
 
 /// Where a key's value goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Target {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
     Column(usize),
     /// A field that the contract does not know.
     Extra,
@@ -42,8 +43,10 @@ struct ExpectedKey {
 /// Decodes rows into columns.
 pub(super) struct RowDecoder {
     fields: HashMap<Vec<u8>, usize>,
-    pub(super) columns: Vec<Column>,
-    /// `columns[extra]` is the column of unknown fields.
+    pub(super) group: Group,
+    /// Learns to expect rows; none when every value is to be read.
+    learner: Option<Learner>,
+    /// The column of unknown fields.
     extra: usize,
     expected: Vec<ExpectedKey>,
     /// For each column, the row that filled it last, counted from 1.
@@ -51,39 +54,41 @@ pub(super) struct RowDecoder {
     row_number: u64,
     /// Columns of the row at work whose value was refused, and why.
     refused: Vec<(usize, Reason)>,
-    /// Keys and values of the row's unknown fields, as places in its text.
-    unknown: Vec<(Range<usize>, Range<usize>)>,
-    /// Where in `unknown` a name without escapes stands.
-    unknown_names: HashMap<Vec<u8>, usize>,
-    pub(super) duplicate_keys: u64,
+    /// The codes of the row at work, for columns whose values are not pushed.
+    codes: Vec<i32>,
+    met: Vec<Met>,
+    unknown: Unknown,
+    duplicate_keys: u64,
     pub(super) shared: Shared,
-    rows: usize,
 }
 
 impl RowDecoder {
-    pub(super) fn new(contract: &Contract, invalid_text: InvalidText) -> Self {
-        let mut columns: Vec<_> = contract.columns().iter().map(|column| Column::new(column.kind)).collect();
+    pub(super) fn new(contract: &Contract, invalid_text: InvalidText, predicts: bool) -> Self {
+        let kinds: Vec<_> = contract.columns().iter().map(|column| column.kind).collect();
+        let mut columns: Vec<_> = kinds.iter().map(|kind| Column::new(*kind)).collect();
         columns.push(Column::new(crate::contract::ColumnType::Text));
         let name = |field: &str| field.to_ascii_lowercase().into_bytes();
         RowDecoder {
             fields: contract.columns().iter().enumerate().map(|(at, column)| (name(&column.field), at)).collect(),
             extra: columns.len() - 1,
             filled: vec![0; columns.len()],
-            columns,
+            codes: vec![NULL_CODE; columns.len()],
+            learner: predicts.then(|| Learner::new(kinds)),
+            group: Group::new(columns),
             expected: Vec::new(),
             row_number: 0,
             refused: Vec::new(),
-            unknown: Vec::new(),
-            unknown_names: HashMap::new(),
+            met: Vec::new(),
+            unknown: Unknown::default(),
             duplicate_keys: 0,
             shared: Shared {
                 invalid_text,
+                row: 0,
                 replaced: Vec::new(),
                 lost: Vec::new(),
                 scratch: Vec::new(),
                 hasher: foldhash::fast::RandomState::default(),
             },
-            rows: 0,
         }
     }
 
@@ -94,44 +99,80 @@ impl RowDecoder {
 
     /// Rows in the columns.
     pub(super) fn rows(&self) -> usize {
-        self.rows
+        self.group.rows()
     }
 
-    /// Forgets the rows from `rows` on.
-    pub(super) fn truncate(&mut self, rows: usize) {
-        for column in &mut self.columns {
-            column.truncate(rows);
-        }
-        self.rows = rows;
-    }
-
-    /// Bytes that the rows hold.
-    pub(super) fn bytes(&self) -> usize {
-        self.columns.iter().map(Column::bytes).sum()
+    /// Keys of the row read last that came twice.
+    pub(super) fn duplicate_keys(&self) -> u64 {
+        self.duplicate_keys + self.unknown.duplicates()
     }
 
     /// Reads the value at the start of `input` as a row. Returns what became of it and where it ends.
     ///
     /// On [`Stop`] nothing of it stays in the columns.
+    #[inline]
     pub(super) fn row(&mut self, input: &[u8]) -> Result<(Row, usize), Stop> {
+        self.shared.row = self.group.rows() as u32;
+        self.begin_row();
+        match self.predicted(input) {
+            Some(Outcome::Taken(template, end)) => {
+                self.group.end_row(Some(template));
+                return Ok((Row::Taken, end));
+            }
+            Some(Outcome::Incomplete) => {
+                self.group.truncate(self.group.rows());
+                return Err(Stop::Incomplete);
+            }
+            Some(Outcome::Declined) => {
+                self.group.truncate(self.group.rows());
+                self.begin_row();
+            }
+            None => {}
+        }
+        self.plain_row(input)
+    }
+
+    #[inline]
+    fn begin_row(&mut self) {
         self.shared.lost.clear();
         self.shared.replaced.clear();
         self.duplicate_keys = 0;
         self.unknown.clear();
-        self.unknown_names.clear();
         self.refused.clear();
+    }
+
+    /// Reads the row by prediction; none when there is no layout to expect.
+    #[inline]
+    fn predicted(&mut self, input: &[u8]) -> Option<Outcome> {
+        let learner = self.learner.as_mut()?;
+        learner.look(&mut self.group);
+        let predictor = learner.predictor()?;
+        let (coded, columns) = self.group.coded()?;
+        let outcome = predictor.row(input, coded, columns, &mut self.shared, &mut self.unknown);
+        match outcome {
+            Outcome::Taken(..) if self.fill_extra(input).is_err() => Some(Outcome::Declined),
+            outcome => Some(outcome),
+        }
+    }
+
+    /// Reads the row value by value.
+    fn plain_row(&mut self, input: &[u8]) -> Result<(Row, usize), Stop> {
         if input.first() != Some(&b'{') {
             let (_, end) = token::value(input, 0, 0)?;
             return Ok((Row::Refused(None, "the row is not an object"), end));
         }
         self.row_number += 1;
+        self.met.clear();
         let end = match self.fields_of_row(input) {
             Ok(end) => end,
             Err(stop) => {
-                self.truncate(self.rows);
+                self.group.truncate(self.group.rows());
                 return Err(stop);
             }
         };
+        if self.unknown.are_too_many() && self.refused.is_empty() {
+            self.refused.push((self.extra, "more than 10,000 unknown fields"));
+        }
         if self.refused.is_empty()
             && let Err(reason) = self.fill_up(input)
         {
@@ -139,10 +180,17 @@ impl RowDecoder {
         }
         if let Some((column, reason)) = self.refused.first() {
             let refused = Row::Refused(Some(*column), reason);
-            self.truncate(self.rows);
+            self.group.truncate(self.group.rows());
             return Ok((refused, end));
         }
-        self.rows += 1;
+        let template = self.group.coded().map(|(coded, _)| coded.keep(&self.codes, self.shared.row));
+        self.group.end_row(template);
+        if let Some(learner) = &mut self.learner
+            && self.duplicate_keys == 0
+            && self.unknown.is_plain()
+        {
+            learner.add(input, &self.met, end, &mut self.group);
+        }
         Ok((Row::Taken, end))
     }
 
@@ -150,6 +198,8 @@ impl RowDecoder {
     fn fields_of_row(&mut self, input: &[u8]) -> Result<usize, Stop> {
         let mut at = 0; // stands at the brace or comma before a key
         let mut place = 0;
+        let mut start = 0;
+        let sampling = self.learner.as_ref().is_some_and(Learner::is_sampling);
         loop {
             let (target, value_at) = match self.expected_key(input, at, place) {
                 Some(known) => known,
@@ -164,8 +214,14 @@ impl RowDecoder {
             place += 1;
             let end = match target {
                 Target::Column(column) => self.column_value(input, value_at, column)?,
-                Target::Extra => self.extra_value(input, at, value_at)?,
+                Target::Extra => {
+                    self.unknown.take(input, skip_space(input, at + 1), value_at, &mut self.shared)?
+                }
             };
+            if sampling {
+                self.met.push(Met { target, start, key_at: skip_space(input, at + 1), value_at, end });
+            }
+            start = end;
             at = skip_space(input, end);
             match *input.get(at).ok_or(Stop::Incomplete)? {
                 b',' => {}
@@ -205,49 +261,37 @@ impl RowDecoder {
 
     /// Takes the value at `at` into a column and returns where it ends.
     fn column_value(&mut self, input: &[u8], at: usize, column: usize) -> Result<usize, Stop> {
-        let builder = &mut self.columns[column];
+        let is_pushed = self.group.place(column) == Place::Pushed;
         if self.filled[column] == self.row_number {
-            builder.truncate(self.rows);
+            if is_pushed {
+                self.group.take_back(column);
+            }
             self.shared.lost.retain(|(lost_by, _)| *lost_by != column);
             self.shared.replaced.retain(|replaced| *replaced != column);
             self.refused.retain(|(refused, _)| *refused != column);
             self.duplicate_keys += 1;
         }
         self.filled[column] = self.row_number;
-        let last = builder.last_text();
-        if !last.is_empty() && input[at.min(input.len())..].starts_with(last) {
-            let end = at + last.len();
-            builder.push_again();
-            return Ok(end);
+        let builder = &mut self.group.columns[column];
+        if is_pushed {
+            let last = builder.last_text();
+            if !last.is_empty() && input[at.min(input.len())..].starts_with(last) {
+                let end = at + last.len();
+                builder.push_again();
+                return Ok(end);
+            }
         }
         let (value, end) = token::value(input, at, 1)?;
-        if let Err(reason) = builder.push(column, value, &mut self.shared) {
-            builder.push_null();
-            self.refused.push((column, reason));
+        if is_pushed {
+            if let Err(reason) = builder.push(column, value, &mut self.shared) {
+                builder.push_null();
+                self.refused.push((column, reason));
+            }
+            return Ok(end);
         }
-        Ok(end)
-    }
-
-    /// Keeps an unknown field for the column `extra`; `at` stands at the comma or brace before its key.
-    fn extra_value(&mut self, input: &[u8], at: usize, value_at: usize) -> Result<usize, Stop> {
-        let key_at = skip_space(input, at + 1);
-        let (name, _) = token::key(input, key_at)?;
-        let (_, end) = token::value(input, value_at, 1)?;
-        let field = (key_at..key_at + name.raw.len() + 2, value_at..end);
-        let (plain, _) = super::text::unescape(name, &mut self.shared.scratch);
-        match self.unknown_names.entry(plain.to_vec()) {
-            Entry::Occupied(known) => {
-                self.unknown[*known.get()] = field;
-                self.duplicate_keys += 1;
-            }
-            Entry::Vacant(new) if self.unknown.len() < UNKNOWN_FIELDS => {
-                new.insert(self.unknown.len());
-                self.unknown.push(field);
-            }
-            Entry::Vacant(_) if self.refused.is_empty() => {
-                self.refused.push((self.extra, "more than 10,000 unknown fields"));
-            }
-            Entry::Vacant(_) => {}
+        match builder.code(column, value, &mut self.shared) {
+            Ok(code) => self.codes[column] = code,
+            Err(reason) => self.refused.push((column, reason)),
         }
         Ok(end)
     }
@@ -256,57 +300,53 @@ impl RowDecoder {
     fn fill_up(&mut self, input: &[u8]) -> Result<(), Reason> {
         for at in 0..self.extra {
             if self.filled[at] != self.row_number {
-                self.columns[at].push_null();
+                match self.group.place(at) {
+                    Place::Pushed => self.group.columns[at].push_null(),
+                    Place::Coded { .. } => self.codes[at] = NULL_CODE,
+                }
             }
         }
+        self.fill_extra(input)
+    }
+
+    /// Appends the unknown fields, or null.
+    #[inline]
+    fn fill_extra(&mut self, input: &[u8]) -> Result<(), Reason> {
+        let Column::Text(extra) = &mut self.group.columns[self.extra] else { return Ok(()) };
         if self.unknown.is_empty() {
-            self.columns[self.extra].push_null();
+            extra.push_null();
             return Ok(());
         }
-        let mut json = vec![b'{'];
-        for (name, value) in &self.unknown {
-            if json.len() > 1 {
-                json.push(b',');
-            }
-            json.extend_from_slice(&input[name.clone()]);
-            json.push(b':');
-            json.extend_from_slice(&input[value.clone()]);
+        let (json, replaced) = self.unknown.json(input, self.shared.invalid_text)?;
+        if replaced {
+            self.shared.replaced.push(self.extra);
         }
-        json.push(b'}');
-        let json = match String::from_utf8(json) {
-            Ok(json) => json,
-            Err(_) if self.shared.invalid_text == InvalidText::Reject => return Err(NO_UNICODE),
-            Err(wrong) => {
-                self.shared.replaced.push(self.extra);
-                String::from_utf8_lossy(wrong.as_bytes()).into_owned()
-            }
-        };
-        if let Column::Text(extra) = &mut self.columns[self.extra] {
-            extra.push_text(&json, &self.shared);
-        }
+        extra.push_text(&json, &self.shared);
         Ok(())
     }
 
     /// Names of the unknown fields of the row read last.
     pub(super) fn unknown_fields(&self) -> impl Iterator<Item = &[u8]> {
-        self.unknown_names.keys().map(Vec::as_slice)
+        self.unknown.names()
     }
 
     /// Takes the newest row back.
     pub(super) fn take_back(&mut self) {
-        self.truncate(self.rows - 1);
+        self.group.truncate(self.group.rows() - 1);
     }
 
     /// The billing period that the newest row's date lies in; none when it has no date or one before 2014-05.
     pub(super) fn month_of_newest(&self, date_column: usize) -> Option<BillingPeriod> {
-        match &self.columns[date_column] {
+        match &self.group.columns[date_column] {
             Column::Date(dates) => dates.newest().and_then(BillingPeriod::of_day),
             _ => None,
         }
     }
 
-    /// The rows are in a record batch now: begins the next row group.
-    pub(super) fn start_group(&mut self) {
-        self.rows = 0;
+    /// The rows are about to be taken as a record batch.
+    pub(super) fn end_group(&mut self) {
+        if let Some(learner) = &mut self.learner {
+            learner.end_group(&mut self.group);
+        }
     }
 }

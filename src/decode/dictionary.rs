@@ -1,0 +1,288 @@
+//! Text as codes into a dictionary.
+//!
+//! The dictionary of a record batch is local to its row group. The one in here can outlive row groups, as far as templates
+//! of rows hold its codes: then each batch gets the entries that its rows use, in the order of their first use.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use arrow_array::types::Int32Type;
+use arrow_array::{DictionaryArray, Int32Array, StringArray};
+use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_schema::ArrowError;
+use hashbrown::HashTable;
+
+use super::InvalidText;
+use super::births::Births;
+use super::column::{NO_UNICODE, NULL_CODE, Reason, Shared, Stretch};
+use super::text::{self, Repair};
+use super::token::Value;
+use super::values::quote_into;
+
+/// New entries in a row group after which interning stops when more than half of the pushed values were new.
+/// Fuzzers and unit tests pass it with pages that they can write.
+const DICTIONARY_ENTRIES: usize = if cfg!(any(test, fuzzing)) { 8 } else { 16_384 };
+/// Bytes accounted for an entry of a dictionary besides its text: offset, birth, table slot and slack.
+const ENTRY_BYTES: usize = 24;
+
+/// A column of text.
+///
+/// Past [`DICTIONARY_ENTRIES`], when most pushed values are new, looking them up costs more than it saves: then each
+/// value becomes an entry of its own, until the row group ends.
+#[derive(Default)]
+pub(super) struct TextColumn {
+    /// Codes of the values that were pushed.
+    pushed: Vec<i32>,
+    /// The entries' texts, one behind the other.
+    bytes: Vec<u8>,
+    /// Where each entry ends in `bytes`.
+    ends: Vec<i32>,
+    /// Mark of each entry in `table`.
+    marks: Vec<u32>,
+    births: Births,
+    /// Mark (32 bits of the text's hash) and code of each entry.
+    table: HashTable<(u32, i32)>,
+    /// Entries that came with pushed values of this row group.
+    pushed_new: usize,
+    interning_stopped: bool,
+    /// Codes were given out that no pushed value has.
+    gave_codes: bool,
+    last_text: Vec<u8>,
+    last_code: i32,
+}
+
+impl TextColumn {
+    #[inline]
+    pub(super) fn last_text(&self) -> &[u8] {
+        &self.last_text
+    }
+
+    #[inline]
+    pub(super) fn push_again(&mut self) {
+        self.pushed.push(self.last_code);
+    }
+
+    pub(super) fn push_null(&mut self) {
+        self.pushed.push(NULL_CODE);
+    }
+
+    /// Do most of the pushed values repeat earlier ones of the row group?
+    pub(super) fn repeats(&self) -> bool {
+        !self.interning_stopped && self.pushed_new * 2 < self.pushed.len()
+    }
+
+    /// Were values kept without looking whether they are there already?
+    pub(super) fn is_interning_stopped(&self) -> bool {
+        self.interning_stopped
+    }
+
+    /// How many entries there are.
+    pub(super) fn entries(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn push(&mut self, at: usize, value: Value<'_>, shared: &mut Shared) -> Result<(), Reason> {
+        let entries = self.ends.len();
+        let code = self.code_of(at, value, shared)?;
+        self.pushed.push(code);
+        self.pushed_new += self.ends.len() - entries;
+        if self.pushed_new > DICTIONARY_ENTRIES && self.pushed_new * 2 > self.pushed.len() {
+            self.interning_stopped = true;
+            self.table = HashTable::new();
+        }
+        if let Value::Text(raw) = value
+            && shared.replaced.last() != Some(&at)
+        {
+            quote_into(&mut self.last_text, raw.raw);
+            self.last_code = code;
+        }
+        Ok(())
+    }
+
+    /// Keeps a value and returns its code.
+    pub(super) fn code(&mut self, at: usize, value: Value<'_>, shared: &mut Shared) -> Result<i32, Reason> {
+        self.gave_codes = true;
+        self.code_of(at, value, shared)
+    }
+
+    fn code_of(&mut self, at: usize, value: Value<'_>, shared: &mut Shared) -> Result<i32, Reason> {
+        let mut scratch = std::mem::take(&mut shared.scratch);
+        let (text, repair) = match value {
+            Value::Null => (None, Repair::None),
+            Value::True => (Some(b"true".as_slice()), Repair::None),
+            Value::False => (Some(b"false".as_slice()), Repair::None),
+            Value::Number(text) => (Some(text), Repair::None),
+            Value::Text(raw) => {
+                let (text, repair) = text::unescape(raw, &mut scratch);
+                (Some(text), repair)
+            }
+            Value::Nested(json) => {
+                let (text, repair) = text::valid(json, &mut scratch);
+                (Some(text), repair)
+            }
+        };
+        let code = match (text, repair, shared.invalid_text) {
+            (_, Repair::Replaced, InvalidText::Reject) => Err(NO_UNICODE),
+            (None, ..) => Ok(NULL_CODE),
+            (Some(text), repair, _) => {
+                if repair == Repair::Replaced {
+                    shared.replaced.push(at);
+                }
+                Ok(self.intern(text, shared))
+            }
+        };
+        shared.scratch = scratch;
+        code
+    }
+
+    /// Appends text that is known to be valid.
+    pub(super) fn push_text(&mut self, text: &str, shared: &Shared) {
+        let code = self.intern(text.as_bytes(), shared);
+        self.pushed.push(code);
+    }
+
+    fn entry<'a>(bytes: &'a [u8], ends: &[i32], code: i32) -> &'a [u8] {
+        let code = code as usize;
+        let start = if code == 0 { 0 } else { ends[code - 1] as usize };
+        &bytes[start..ends[code] as usize]
+    }
+
+    fn intern(&mut self, text: &[u8], shared: &Shared) -> i32 {
+        if self.interning_stopped {
+            return self.append(text, 0, shared.row);
+        }
+        let mark_of_text = shared.hasher.hash_one(text) as u32;
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        let same = |(mark, code): &(u32, i32)| *mark == mark_of_text && Self::entry(bytes, ends, *code) == text;
+        if let Some((_, code)) = self.table.find(spread(mark_of_text), same) {
+            return *code;
+        }
+        let code = self.append(text, mark_of_text, shared.row);
+        self.table.insert_unique(spread(mark_of_text), (mark_of_text, code), |(mark, _)| spread(*mark));
+        code
+    }
+
+    /// Adds an entry for the row at work. [`Decoder::new`](super::Decoder::new) bounds a row group so that neither its
+    /// entries nor their bytes leave 31 bits.
+    fn append(&mut self, text: &[u8], mark: u32, row: u32) -> i32 {
+        self.bytes.extend_from_slice(text);
+        self.ends.push(self.bytes.len() as i32);
+        self.marks.push(mark);
+        self.births.add(row);
+        self.ends.len() as i32 - 1
+    }
+
+    pub(super) fn truncate(&mut self, pushed: usize, row: usize) {
+        self.pushed.truncate(pushed);
+        let left = self.births.before(row);
+        while self.ends.len() > left {
+            self.ends.pop();
+            let code = self.ends.len() as i32;
+            let mark = self.marks.pop().unwrap_or_default();
+            if let Ok(entry) = self.table.find_entry(spread(mark), |(_, known)| *known == code) {
+                entry.remove();
+            }
+            self.pushed_new = self.pushed_new.saturating_sub(1);
+        }
+        self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
+        if self.last_code as usize >= self.ends.len() {
+            self.last_text.clear();
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        self.births.settle();
+    }
+
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.bytes.len() + self.ends.len() * ENTRY_BYTES
+    }
+
+    /// Takes the rows of all stretches.
+    pub(super) fn finish(
+        &mut self,
+        stretches: &[Stretch<'_>],
+        keeps_codes: bool,
+    ) -> Result<DictionaryArray<Int32Type>, ArrowError> {
+        let (codes, entries) = if self.gave_codes { self.gather(stretches)? } else { self.hand_over()? };
+        self.pushed.clear();
+        self.pushed_new = 0;
+        self.last_text.clear();
+        if !keeps_codes {
+            self.bytes.clear();
+            self.ends.clear();
+            self.marks.clear();
+            self.births.clear();
+            self.table.clear();
+            self.interning_stopped = false;
+            self.gave_codes = false;
+        }
+        let nulls = codes.contains(&NULL_CODE).then(|| NullBuffer::from_iter(codes.iter().map(|code| *code >= 0)));
+        DictionaryArray::try_new(Int32Array::try_new(codes.into(), nulls)?, Arc::new(entries))
+    }
+
+    /// The codes as they are, and all entries: every one belongs to a row.
+    fn hand_over(&mut self) -> Result<(Vec<i32>, StringArray), ArrowError> {
+        let entries = strings(std::mem::take(&mut self.bytes), std::mem::take(&mut self.ends))?;
+        Ok((std::mem::take(&mut self.pushed), entries))
+    }
+
+    /// The entries that rows use, and codes into these.
+    fn gather(&self, stretches: &[Stretch<'_>]) -> Result<(Vec<i32>, StringArray), ArrowError> {
+        let mut used = Used { new_codes: vec![NULL_CODE; self.ends.len()], entries: Vec::new() };
+        let mut codes = Vec::with_capacity(stretches.iter().map(Stretch::rows).sum());
+        let mut pushed = 0;
+        for stretch in stretches {
+            match stretch {
+                Stretch::Pushed(count) => {
+                    codes.extend(self.pushed[pushed..pushed + count].iter().map(|code| used.code(*code)));
+                    pushed += count;
+                }
+                Stretch::Coded { codes: of_templates, rows } => {
+                    let of_templates: Vec<i32> = of_templates.iter().map(|code| used.code(*code)).collect();
+                    codes.extend(rows.iter().map(|template| of_templates[*template as usize]));
+                }
+            }
+        }
+        let text = |code: i32| Self::entry(&self.bytes, &self.ends, code);
+        let mut bytes = Vec::with_capacity(used.entries.iter().map(|code| text(*code).len()).sum());
+        let mut ends = Vec::with_capacity(used.entries.len());
+        for code in used.entries {
+            bytes.extend_from_slice(text(code));
+            ends.push(bytes.len() as i32);
+        }
+        Ok((codes, strings(bytes, ends)?))
+    }
+}
+
+/// Entries that are used, in the order of their first use.
+struct Used {
+    /// The new code of each entry; that of no value when it is not used.
+    new_codes: Vec<i32>,
+    entries: Vec<i32>,
+}
+
+impl Used {
+    fn code(&mut self, code: i32) -> i32 {
+        let Some(new_code) = usize::try_from(code).ok().and_then(|code| self.new_codes.get_mut(code)) else {
+            return NULL_CODE;
+        };
+        if *new_code == NULL_CODE {
+            *new_code = self.entries.len() as i32;
+            self.entries.push(code);
+        }
+        *new_code
+    }
+}
+
+fn strings(bytes: Vec<u8>, mut ends: Vec<i32>) -> Result<StringArray, ArrowError> {
+    let mut offsets = Vec::with_capacity(ends.len() + 1);
+    offsets.push(0);
+    offsets.append(&mut ends);
+    StringArray::try_new(OffsetBuffer::new(offsets.into()), bytes.into(), None)
+}
+
+/// Spreads 32 bits of a hash over the 64 that the table looks at.
+pub(super) fn spread(mark: u32) -> u64 {
+    u64::from(mark).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}

@@ -1,0 +1,384 @@
+//! Rows by prediction: what followed last time is expected to follow again, and proved by comparing bytes.
+//!
+//! A [`Layout`](super::layout::Layout) divides a row into spans and values between them. For each span there is a ladder:
+//!
+//! 1. the text that the expected row has there; then that of the rows expected behind it, since rows drop out;
+//! 2. the text that came last with the text of another span of the row, its parent;
+//! 3. any text met before, found by its hash;
+//! 4. the values one by one, as the plain path reads them.
+//!
+//! A text is only taken for the same when all its bytes are: the bytes were read from the same state of JSON's grammar
+//! before, so they mean the same. Whatever does not fit the layout is left to the plain path, for the whole row, with
+//! nothing of it kept; errors and rejections only come from there.
+
+use super::column::{Column, Shared};
+use super::group::Coded;
+use super::layout::{Layout, MOST_SPANS, Part};
+use super::number;
+use super::row::Target;
+use super::spans::{NONE, SpanTable};
+use super::templates::Templates;
+use super::token;
+use super::unknown::Unknown;
+
+/// Rows behind the expected one that are tried before a row is taken for another one.
+const SKIPPED: usize = 8;
+/// Rows after which the predictor looks at how it did.
+const WINDOW: usize = if cfg!(any(test, fuzzing)) { 4 } else { 1_024 };
+/// Windows after which it looks at whether texts of spans are ever new. A day of a bill is new as a whole, so it takes long.
+const LONG_WINDOW: usize = if cfg!(any(test, fuzzing)) { 3 } else { 24 };
+/// Of so many windows in which rows are not expected one is used to try again.
+const PROBE: usize = 16;
+
+/// What became of a row.
+pub(super) enum Outcome {
+    /// Its values are in the columns but for unknown fields; its template, and where it ends.
+    Taken(u32, usize),
+    /// It goes on behind the end of the input, as far as it is there as expected.
+    Incomplete,
+    /// It has to be read otherwise. Something of it may be in the columns.
+    Declined,
+}
+
+/// What is thought of a layout after some rows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It does.
+    Good,
+    /// Rows do not fit it.
+    Unfit,
+    /// The values of these columns are ever new.
+    EverNew(Vec<usize>),
+}
+
+/// Expects rows of one layout.
+pub(super) struct Predictor {
+    /// The template of the row before.
+    last: u32,
+    /// The template that is expected.
+    guess: u32,
+    /// By span: the text met last, for spans without a parent.
+    last_ids: [u32; MOST_SPANS],
+    codes: Vec<i32>,
+    /// Are rows expected to follow each other?
+    follows: bool,
+    windows: usize,
+    rows: usize,
+    as_expected: usize,
+    declined: usize,
+    /// By column: declined rows because its text was repaired or its number rounded.
+    pub(super) with_effects: Vec<usize>,
+    /// By column: dictionary entries when the long window began.
+    entries: Vec<usize>,
+}
+
+impl Predictor {
+    pub(super) fn new(columns: &[Column]) -> Self {
+        Predictor {
+            last: NONE,
+            guess: NONE,
+            last_ids: [NONE; MOST_SPANS],
+            codes: Vec::new(),
+            follows: true,
+            windows: 0,
+            rows: 0,
+            as_expected: 0,
+            declined: 0,
+            with_effects: vec![0; columns.len()],
+            entries: entries(columns),
+        }
+    }
+
+    /// Reads the row at the start of `input`.
+    pub(super) fn row(
+        &mut self,
+        input: &[u8],
+        coded: &mut Coded,
+        columns: &mut [Column],
+        shared: &mut Shared,
+        unknown: &mut Unknown,
+    ) -> Outcome {
+        self.rows += 1;
+        let mut reading = Reading {
+            input,
+            at: 0,
+            guess: if self.follows { self.guess } else { NONE },
+            as_expected: self.follows && self.guess != NONE,
+            ids: [NONE; MOST_SPANS],
+        };
+        let Coded { layout, spans, templates, .. } = coded;
+        for part in &layout.parts {
+            let read = match part {
+                Part::Span(span) => {
+                    let id = templates.ids(reading.guess).map_or(NONE, |ids| ids[*span]);
+                    if reading.as_expected && reading.takes(*span, id, &spans[*span]) {
+                        continue;
+                    }
+                    self.missed(&mut reading, *span, layout, spans, templates, columns, shared)
+                }
+                Part::Value(field) => reading.value(layout, *field, columns, shared, unknown),
+                Part::Literal(text) => reading.literal(text),
+            };
+            if let Err(outcome) = read {
+                self.declined += usize::from(matches!(outcome, Outcome::Declined));
+                return outcome;
+            }
+        }
+        for column in &layout.absent {
+            columns[*column].push_null();
+        }
+        let ids = &reading.ids[..spans.len()];
+        let template = if reading.as_expected {
+            self.as_expected += 1;
+            reading.guess
+        } else {
+            templates.find_or_insert(ids, shared.row, &shared.hasher)
+        };
+        if self.follows {
+            if templates.next(self.last) != template {
+                templates.set_next(self.last, template);
+            }
+            self.last = template;
+            let next = templates.next(template);
+            // Nothing followed a new row yet: most likely it came in between.
+            self.guess = if next == NONE && !reading.as_expected { reading.guess } else { next };
+        }
+        Outcome::Taken(template, reading.at)
+    }
+
+    /// Goes down the ladder for a span that is not as expected.
+    #[allow(clippy::too_many_arguments)]
+    #[inline(never)]
+    fn missed(
+        &mut self,
+        reading: &mut Reading<'_>,
+        span: usize,
+        layout: &Layout,
+        spans: &mut [SpanTable],
+        templates: &Templates,
+        columns: &mut [Column],
+        shared: &mut Shared,
+    ) -> Result<(), Outcome> {
+        let table = &mut spans[span];
+        let expected = templates.ids(reading.guess).map(|ids| ids[span]);
+        if reading.as_expected {
+            if expected.is_some_and(|id| reading.is_cut_in(table.text(id))) {
+                return Err(Outcome::Incomplete);
+            }
+            let mut guess = reading.guess;
+            for _ in 0..SKIPPED {
+                guess = templates.next(guess);
+                let Some(ids) = templates.ids(guess) else { break };
+                if ids[..span] == reading.ids[..span] && reading.takes(span, ids[span], table) {
+                    reading.guess = guess;
+                    return Ok(());
+                }
+            }
+            reading.as_expected = false;
+        }
+        let shape = &layout.spans[span];
+        let parent = shape.parent.map(|parent| reading.ids[parent]);
+        let likely = parent.map_or(self.last_ids[span], |parent| table.of_parent(parent));
+        if reading.takes(span, likely, table) || expected.is_some_and(|id| reading.takes(span, id, table)) {
+            return Ok(());
+        }
+        if reading.is_cut_in(table.text(likely)) {
+            return Err(Outcome::Incomplete);
+        }
+        let rest = reading.rest();
+        let end = match &shape.end {
+            Some((end, belongs)) => {
+                end.find(rest).map(|at| at + if *belongs { end.needle().len() } else { 0 })
+            }
+            None => scan(layout, span, rest),
+        };
+        let text = &rest[..end.ok_or(Outcome::Declined)?];
+        let id = match table.find(text, &shared.hasher) {
+            Some(id) => id,
+            None => self.read(reading, span, layout, table, columns, shared)?,
+        };
+        if !reading.takes(span, id, table) {
+            return Err(Outcome::Declined);
+        }
+        match parent {
+            Some(parent) => table.set_parent(parent, id),
+            None => self.last_ids[span] = id,
+        }
+        Ok(())
+    }
+
+    /// Reads a span's values one by one and keeps them under a new number.
+    fn read(
+        &mut self,
+        reading: &Reading<'_>,
+        span: usize,
+        layout: &Layout,
+        table: &mut SpanTable,
+        columns: &mut [Column],
+        shared: &mut Shared,
+    ) -> Result<u32, Outcome> {
+        let (rest, shape) = (reading.rest(), &layout.spans[span]);
+        let mut at = 0;
+        self.codes.clear();
+        for field in &layout.fields[shape.fields.clone()] {
+            let Target::Column(column) = field.target else { return Err(Outcome::Declined) };
+            at = behind(rest, at, &field.literal)?;
+            let (value, end) = token::value(rest, at, 1).map_err(|_| Outcome::Declined)?;
+            let code = columns[column].code(column, value, shared).map_err(|_| Outcome::Declined)?;
+            if !(shared.lost.is_empty() && shared.replaced.is_empty()) && shared.concerns(column) {
+                // What is counted a row cannot be part of a text that stands for many.
+                self.with_effects[column] += 1;
+                return Err(Outcome::Declined);
+            }
+            self.codes.push(code);
+            at = end;
+        }
+        let end = behind(rest, at, &shape.trailing)?;
+        Ok(table.insert(&rest[..end], &self.codes, shared.row, &shared.hasher))
+    }
+
+    /// Is it time for a [`Predictor::verdict`]?
+    #[inline]
+    pub(super) fn is_to_be_judged(&self) -> bool {
+        self.rows >= WINDOW
+    }
+
+    /// Looks at how it did since it was asked last.
+    pub(super) fn verdict(&mut self, coded: &mut Coded, columns: &[Column]) -> Verdict {
+        if self.declined * 2 > self.rows {
+            return Verdict::Unfit;
+        }
+        self.windows += 1;
+        self.follows = if self.follows { self.as_expected * 20 >= self.rows } else { self.windows % PROBE == 0 };
+        if !self.follows {
+            (self.last, self.guess) = (NONE, NONE);
+        }
+        (self.rows, self.as_expected, self.declined) = (0, 0, 0);
+        if self.windows % LONG_WINDOW != 0 {
+            return Verdict::Good;
+        }
+        let rows = WINDOW * LONG_WINDOW;
+        let now = entries(columns);
+        let mut ever_new = Vec::new();
+        for (table, span) in coded.spans.iter_mut().zip(&coded.layout.spans) {
+            let new = std::mem::take(&mut table.new);
+            if new * 20 < rows * 17 {
+                continue;
+            }
+            let targets = coded.layout.fields[span.fields.clone()].iter().map(|field| field.target);
+            let of_span = targets.filter_map(|target| match target {
+                Target::Column(column) => Some((now[column].saturating_sub(self.entries[column]), column)),
+                Target::Extra => None,
+            });
+            let of_span: Vec<_> = of_span.collect();
+            let most = of_span.iter().map(|(new, _)| *new).max().unwrap_or(0);
+            ever_new.extend(of_span.into_iter().filter(|(new, _)| *new * 2 >= most).map(|(_, column)| column));
+        }
+        self.entries = now;
+        if ever_new.is_empty() { Verdict::Good } else { Verdict::EverNew(ever_new) }
+    }
+}
+
+fn entries(columns: &[Column]) -> Vec<usize> {
+    let entries = |column: &Column| match column {
+        Column::Text(text) => text.entries(),
+        _ => 0,
+    };
+    columns.iter().map(entries).collect()
+}
+
+/// A row while it is read.
+struct Reading<'a> {
+    input: &'a [u8],
+    at: usize,
+    /// The template that the row is expected to have.
+    guess: u32,
+    /// All spans so far are those of `guess`.
+    as_expected: bool,
+    /// The numbers of the spans' texts so far.
+    ids: [u32; MOST_SPANS],
+}
+
+impl<'a> Reading<'a> {
+    fn rest(&self) -> &'a [u8] {
+        &self.input[self.at..]
+    }
+
+    /// Passes over a span when its text is that of the number.
+    #[inline(always)]
+    fn takes(&mut self, span: usize, id: u32, table: &SpanTable) -> bool {
+        let text = table.text(id);
+        let is_there = !text.is_empty() && self.input[self.at..].starts_with(text);
+        if is_there {
+            self.at += text.len();
+            self.ids[span] = id;
+        }
+        is_there
+    }
+
+    /// Does the input end within this text?
+    fn is_cut_in(&self, text: &[u8]) -> bool {
+        let rest = self.rest();
+        text.len() > rest.len() && text.starts_with(rest)
+    }
+
+    fn literal(&mut self, text: &[u8]) -> Result<(), Outcome> {
+        self.at = behind(self.input, self.at, text)?;
+        Ok(())
+    }
+
+    #[inline]
+    fn value(
+        &mut self,
+        layout: &Layout,
+        field: usize,
+        columns: &mut [Column],
+        shared: &mut Shared,
+        unknown: &mut Unknown,
+    ) -> Result<(), Outcome> {
+        let field = &layout.fields[field];
+        let column = match field.target {
+            Target::Column(column) => column,
+            Target::Extra => {
+                let key_at = self.at - field.literal.len() + field.key_at;
+                self.at = unknown.take(self.input, key_at, self.at, shared).map_err(|_| Outcome::Declined)?;
+                return if unknown.is_plain() { Ok(()) } else { Err(Outcome::Declined) };
+            }
+        };
+        let values = &mut columns[column];
+        if let Column::Decimal(values) = values
+            && let Some((value, end)) = number::plain_decimal(self.input, self.at)
+        {
+            values.push_value(value);
+            self.at = end;
+            return Ok(());
+        }
+        let last = values.last_text();
+        if !last.is_empty() && self.rest().starts_with(last) {
+            self.at += last.len();
+            values.push_again();
+            return Ok(());
+        }
+        let (value, end) = token::value(self.input, self.at, 1).map_err(|_| Outcome::Declined)?;
+        values.push(column, value, shared).map_err(|_| Outcome::Declined)?;
+        self.at = end;
+        Ok(())
+    }
+}
+
+/// The position behind `text`, which has to stand at `at`.
+#[inline]
+fn behind(input: &[u8], at: usize, text: &[u8]) -> Result<usize, Outcome> {
+    if input[at..].starts_with(text) { Ok(at + text.len()) } else { Err(Outcome::Declined) }
+}
+
+/// Where a span ends that nothing follows.
+fn scan(layout: &Layout, span: usize, rest: &[u8]) -> Option<usize> {
+    let shape = &layout.spans[span];
+    let mut at = 0;
+    for field in &layout.fields[shape.fields.clone()] {
+        at = behind(rest, at, &field.literal).ok()?;
+        at = token::value(rest, at, 1).ok()?.1;
+    }
+    behind(rest, at, &shape.trailing).ok()
+}

@@ -65,6 +65,8 @@ pub(super) struct Predictor {
     windows: usize,
     rows: usize,
     as_expected: usize,
+    /// Rows that were met before and not expected.
+    unexpected: usize,
     declined: usize,
     /// By column: declined rows because its text was repaired or its number rounded.
     pub(super) with_effects: Vec<usize>,
@@ -83,6 +85,7 @@ impl Predictor {
             windows: 0,
             rows: 0,
             as_expected: 0,
+            unexpected: 0,
             declined: 0,
             with_effects: vec![0; columns.len()],
             entries: entries(columns),
@@ -132,17 +135,18 @@ impl Predictor {
             self.as_expected += 1;
             reading.guess
         } else {
-            templates.find_or_insert(ids, shared.row, &shared.hasher)
+            let known = templates.len();
+            let template = templates.find_or_insert(ids, shared.row, &shared.hasher);
+            self.unexpected += usize::from(known == templates.len());
+            template
         };
-        if self.follows {
-            if templates.next(self.last) != template {
-                templates.set_next(self.last, template);
-            }
-            self.last = template;
-            let next = templates.next(template);
-            // Nothing followed a new row yet: most likely it came in between.
-            self.guess = if next == NONE && !reading.as_expected { reading.guess } else { next };
+        if templates.next(self.last) != template {
+            templates.set_next(self.last, template);
         }
+        self.last = template;
+        let next = templates.next(template);
+        // Nothing followed a new row yet: most likely it came in between.
+        self.guess = if next == NONE && !reading.as_expected { reading.guess } else { next };
         Outcome::Taken(template, reading.at)
     }
 
@@ -249,11 +253,10 @@ impl Predictor {
             return Verdict::Unfit;
         }
         self.windows += 1;
-        self.follows = if self.follows { self.as_expected * 20 >= self.rows } else { self.windows % PROBE == 0 };
-        if !self.follows {
-            (self.last, self.guess) = (NONE, NONE);
-        }
-        (self.rows, self.as_expected, self.declined) = (0, 0, 0);
+        // Where rows are new nothing can be expected: only rows that were met before tell.
+        let is_wrong = self.unexpected * 4 > self.rows && self.as_expected * 20 < self.unexpected;
+        self.follows = if self.follows { !is_wrong } else { self.windows % PROBE == 0 };
+        (self.rows, self.as_expected, self.unexpected, self.declined) = (0, 0, 0, 0);
         if self.windows % LONG_WINDOW != 0 {
             return Verdict::Good;
         }

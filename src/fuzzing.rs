@@ -4,12 +4,14 @@
 //! code with it, wherever there can be one; the words before each say what it promises. Without a fuzzer, a test runs
 //! every target over its corpus and over mutations of it.
 
+mod bills;
 mod pages;
 pub(crate) mod plain;
 
 pub use crate::decode::fuzzing::{dates, decimals};
 pub use crate::lake::fuzzing::{etags, footer};
 pub use crate::source::fuzzing::{headers, inflate, links, periods};
+pub use bills::bills;
 pub use pages::decoder;
 
 #[cfg(test)]

@@ -204,7 +204,9 @@ impl TextColumn {
         stretches: &[Stretch<'_>],
         keeps_codes: bool,
     ) -> Result<DictionaryArray<Int32Type>, ArrowError> {
-        let (codes, entries) = if self.gave_codes { self.gather(stretches)? } else { self.hand_over()? };
+        let is_coded = self.gave_codes || stretches.iter().any(|stretch| matches!(stretch, Stretch::Coded { .. }));
+        let keeps_codes = keeps_codes && self.gave_codes;
+        let (codes, entries) = if is_coded { self.gather(stretches)? } else { self.hand_over()? };
         self.pushed.clear();
         self.pushed_new = 0;
         self.last_text.clear();

@@ -15,11 +15,11 @@ use crate::contract::{BILLING_MONTH, BillingPeriod, Contract, Dataset, ENROLLMEN
 use crate::decode::{DecodeError, Decoder, Form, InvalidText, Options, RejectedRow, RowScope};
 
 /// Ends a page: it is committed, or rolled back when it is refused.
-const NEXT_PAGE: u8 = 0x1e;
+pub(super) const NEXT_PAGE: u8 = 0x1e;
 /// Ends a piece of a page.
-const NEXT_PIECE: u8 = 0x1f;
+pub(super) const NEXT_PIECE: u8 = 0x1f;
 /// What came of the page so far is rolled back, and the page begins anew.
-const ROLLBACK: u8 = 0x1d;
+pub(super) const ROLLBACK: u8 = 0x1d;
 
 /// Longer inputs say nothing new: 60 KiB is less than any bound of the envelope.
 const MAX_INPUT: usize = 60 << 10;
@@ -37,10 +37,10 @@ struct Settings {
 }
 
 impl Settings {
-    /// By place: form (`p`age, `a`rray, `r`ows, `d`etect); scope (`p`eriod, `n`ewest unknown: that of the first row,
+    /// With prediction as said. By place: form (`p`age, `a`rray, `r`ows, `d`etect); scope (`p`eriod, `n`ewest unknown: that of the first row,
     /// dated in a `s`et one, `b`illing periods); `s`trict; rows, bytes of a row group; bytes of a page, of a row; bytes
     /// of a piece. Where a number belongs, `0` is "as by default" and anything else a small one.
-    fn read(text: &[u8; 8]) -> Settings {
+    fn read(text: &[u8; 8], predicts: bool) -> Settings {
         let small = |place: usize, unit: usize| usize::from(text[place].wrapping_sub(b'0')) * unit;
         let period: BillingPeriod = PERIOD.parse().expect("a billing period");
         let scope = match text[1] {
@@ -50,6 +50,7 @@ impl Settings {
             _ => RowScope::Period(period),
         };
         let mut options = Options::new(scope);
+        options.prediction = predicts;
         options.form = match text[0] {
             b'a' => Form::Array,
             b'r' => Form::Rows,
@@ -100,11 +101,16 @@ impl Settings {
 /// - Control totals are the exact sums of the text; with the residue they are the sums of the cells.
 pub fn decoder(data: &[u8]) {
     let Some((settings, input)) = data.split_first_chunk::<8>() else { return };
-    let is_usable = data.len() <= MAX_INPUT && memchr::memmem::find(input, "\u{f8ff}".as_bytes()).is_none();
+    check(settings, input, true);
+}
+
+/// As [`decoder`], with prediction or without.
+pub(super) fn check(settings: &[u8; 8], input: &[u8], predicts: bool) {
+    let is_usable = input.len() <= MAX_INPUT && memchr::memmem::find(input, "\u{f8ff}".as_bytes()).is_none();
     if !is_usable {
         return;
     }
-    let settings = Settings::read(settings);
+    let settings = Settings::read(settings, predicts);
     // Rows are measured in bytes, which the plain reading knows of valid text only.
     let repaired = String::from_utf8_lossy(input);
     let input = if settings.is_row_bounded { repaired.as_bytes() } else { input };

@@ -191,9 +191,7 @@ impl Predictor {
         }
         let rest = reading.rest();
         let end = match &shape.end {
-            Some((end, belongs)) => {
-                end.find(rest).map(|at| at + if *belongs { end.needle().len() } else { 0 })
-            }
+            Some((end, belongs)) => end.find(rest).map(|at| at + if *belongs { end.needle().len() } else { 0 }),
             None => scan(layout, span, rest),
         };
         let text = &rest[..end.ok_or(Outcome::Declined)?];

@@ -214,9 +214,7 @@ impl RowDecoder {
             place += 1;
             let end = match target {
                 Target::Column(column) => self.column_value(input, value_at, column)?,
-                Target::Extra => {
-                    self.unknown.take(input, skip_space(input, at + 1), value_at, &mut self.shared)?
-                }
+                Target::Extra => self.unknown.take(input, skip_space(input, at + 1), value_at, &mut self.shared)?,
             };
             if sampling {
                 self.met.push(Met { target, start, key_at: skip_space(input, at + 1), value_at, end });

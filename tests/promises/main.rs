@@ -16,6 +16,7 @@ mod memory_is_a_bound;
 mod moved_clock;
 mod only_chosen_periods_are_fetched;
 mod oracle;
+mod prediction_changes_nothing;
 mod program;
 mod proxies_and_tls;
 mod published;

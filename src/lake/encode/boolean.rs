@@ -7,6 +7,7 @@ use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
 
 use super::chunk::{ChunkWriter, DataPage};
+use super::compress::Content;
 use super::levels::valid_runs;
 use super::{PAGE_ROWS, PageEncoder, levels, statistics};
 
@@ -30,7 +31,7 @@ pub(super) fn encode(
         page.clear();
         levels::encode(array.nulls(), rows.clone(), page);
         page.extend_from_slice(&values.inner()[..values.len().div_ceil(8)]);
-        let bytes = pages.compressor.compress(page)?;
+        let bytes = pages.compressor.compress(page, Content::Any)?;
         chunk.write_data(DataPage { bytes, uncompressed: page.len(), rows: rows.len() }, Encoding::PLAIN)?;
     }
     let range = (any_true || any_false).then_some((!any_false, any_true));

@@ -12,7 +12,7 @@ use arrow_buffer::{NullBuffer, ScalarBuffer};
 use parquet::errors::ParquetError;
 
 use super::chunk::DataPage;
-use super::compress::Compressor;
+use super::compress::{Compressor, Content};
 use super::levels::valid_runs;
 use super::{PAGE_ROWS, hybrid, levels};
 
@@ -152,9 +152,9 @@ fn encode(
     };
     let narrow = narrowest(used.len());
     let whole_bytes = narrow.next_multiple_of(8);
-    let first = if compressor.finds_repetitions() || std::env::var("WB").is_ok() { whole_bytes } else { narrow };
+    let first = if compressor.finds_repetitions() { whole_bytes } else { narrow };
     let mut best = compress(dense, first, values, compressor, page, count)?;
-    if first != narrow && best.bytes.len() > dense.len() * narrow as usize / 8 / std::env::var("DIV").map_or(2, |r| r.parse().unwrap()) {
+    if first != narrow && best.bytes.len() > (best.uncompressed - values) * narrow as usize / whole_bytes as usize / 2 {
         let other = compress(dense, narrow, values, compressor, page, count)?;
         if other.bytes.len() < best.bytes.len() {
             best = other;
@@ -174,9 +174,8 @@ fn compress(
 ) -> Result<DataPage, ParquetError> {
     page.truncate(values);
     page.push(width as u8);
-    let r: usize = std::env::var("RUN").map_or(8, |r| r.parse().unwrap());
-    hybrid::encode(&hybrid::Codes::new(codes, width), r, page);
-    Ok(DataPage { bytes: compressor.compress(page)?, uncompressed: page.len(), rows })
+    hybrid::encode(&hybrid::Codes::new(codes, width), page);
+    Ok(DataPage { bytes: compressor.compress(page, Content::Any)?, uncompressed: page.len(), rows })
 }
 
 /// The codes of rows that are not null, as codes of the entries that are used.

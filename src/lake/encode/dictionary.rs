@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 
 use arrow_buffer::NullBuffer;
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
+use hashbrown::{HashSet, HashTable};
 
 use super::SMALL_DICTIONARY;
 use super::fixed::FixedWidth;
@@ -14,8 +14,8 @@ use super::levels::valid_runs;
 const ENTRIES: usize = 64 * 1024;
 /// Values between smallest and largest, for each row, that are worth a table with a place for each.
 const PLACES_FOR_ROW: usize = 2;
-/// Rows that are looked at to tell how many different values there are.
-const SAMPLE: usize = 2048;
+/// One of so many values is counted to tell how many different ones there are.
+const SAMPLE: u64 = 64;
 /// The code of rows without a value, and of values not met yet.
 const NONE: i32 = -1;
 
@@ -51,9 +51,6 @@ pub(super) fn intern<T: FixedWidth>(
         });
         return complete.then_some(dictionary);
     }
-    if rows > most && distinct_at_least(values) > 2 * most {
-        return None;
-    }
     let hasher = FixedState::default();
     let mut table = HashTable::new();
     let complete = dictionary.fill(values, nulls, most, |entries, value| {
@@ -79,6 +76,7 @@ impl<T: FixedWidth> Dictionary<T> {
         mut code_of: impl FnMut(&mut Vec<T>, T) -> i32,
     ) -> bool {
         let Dictionary { codes, entries } = self;
+        let mut limit = SMALL_DICTIONARY;
         codes.reserve_exact(values.len());
         for run in valid_runs(nulls, 0..values.len()) {
             codes.resize(run.start, NONE);
@@ -88,9 +86,13 @@ impl<T: FixedWidth> Dictionary<T> {
                     _ => code_of(entries, *value),
                 };
                 codes.push(code);
-            }
-            if entries.len() > most {
-                return false;
+                if entries.len() > limit {
+                    // Most columns that come here have a value of their own in most rows. It pays to look ahead.
+                    if limit == most || distinct(values) > most + most / 8 {
+                        return false;
+                    }
+                    limit = most;
+                }
             }
         }
         codes.resize(values.len(), NONE);
@@ -98,20 +100,11 @@ impl<T: FixedWidth> Dictionary<T> {
     }
 }
 
-/// How many different values there are at least, by those that a sample holds once and twice (Chao's estimate). Without
-/// it, a column of all different values would be found out only when the dictionary is full.
-fn distinct_at_least<T: FixedWidth>(values: &[T]) -> usize {
+/// About how many different values there are, by those among them whose hash ends in zeros.
+fn distinct<T: FixedWidth>(values: &[T]) -> usize {
     let hasher = FixedState::default();
-    let at = |row: usize| values[hasher.hash_one(row) as usize % values.len()];
-    let mut sample: Vec<_> = (0..SAMPLE).map(at).collect();
-    sample.sort_unstable();
-    let (mut distinct, mut once, mut twice) = (0, 0, 0);
-    for same in sample.chunk_by(|a, b| a == b) {
-        distinct += 1;
-        once += usize::from(same.len() == 1);
-        twice += usize::from(same.len() == 2);
-    }
-    distinct + once * once.saturating_sub(1) / (2 * (twice + 1))
+    let sampled = values.iter().filter(|value| hasher.hash_one(value).is_multiple_of(SAMPLE));
+    sampled.collect::<HashSet<_, FixedState>>().len() * SAMPLE as usize
 }
 
 #[cfg(test)]

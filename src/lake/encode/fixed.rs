@@ -12,6 +12,7 @@ use parquet::file::statistics::Statistics;
 use super::chunk::{ChunkWriter, DataPage};
 use super::codes::Codes;
 use super::dictionary::{Dictionary, intern};
+use super::compress::Content;
 use super::levels::valid_runs;
 use super::{PAGE_ROWS, PageEncoder, levels, statistics};
 
@@ -57,7 +58,7 @@ fn write_coded<T: FixedWidth>(
     let PageEncoder { compressor, known, page } = pages;
     page.clear();
     T::append(&dictionary.entries, page);
-    chunk.write_dictionary(compressor.compress(page)?, page.len(), dictionary.entries.len())?;
+    chunk.write_dictionary(compressor.compress(page, Content::Numbers)?, page.len(), dictionary.entries.len())?;
     let codes = Codes { codes: ScalarBuffer::from(dictionary.codes), nulls: nulls.cloned() };
     let used = known.used(&codes, dictionary.entries.len());
     for page in known.pages(codes, used, compressor, page)?.iter() {
@@ -78,7 +79,7 @@ fn write_plain<T: FixedWidth>(
         page.clear();
         levels::encode(nulls, rows.clone(), page);
         valid_runs(nulls, rows.clone()).for_each(|run| T::append(&values[run], page));
-        let bytes = pages.compressor.compress(page)?;
+        let bytes = pages.compressor.compress(page, Content::Numbers)?;
         chunk.write_data(DataPage { bytes, uncompressed: page.len(), rows: rows.len() }, Encoding::PLAIN)?;
     }
     Ok(())

@@ -8,6 +8,9 @@ use std::ops::Range;
 
 /// Values in a group.
 const GROUP: usize = 8;
+/// Repetitions that are worth a run. It takes up to seven bytes with what follows it, and a codec finds short
+/// repetitions by itself.
+const SHORTEST_RUN: usize = 16;
 
 /// Values that can be told apart and packed.
 pub(super) trait Values {
@@ -15,19 +18,19 @@ pub(super) trait Values {
     fn len(&self) -> usize;
     /// Bits of each.
     fn width(&self) -> u32;
-    /// The value at `at`, and how often it stands there one after the other; any number below [`GROUP`] means that it is
-    /// not worth a run.
+    /// The value at `at`, and how often it stands there one after the other; it may be told as less than
+    /// [`GROUP`] when a group is not of one value.
     fn run(&self, at: usize) -> (u32, usize);
     /// Appends values bit-packed, the last group filled up.
     fn pack(&self, values: Range<usize>, encoded: &mut Vec<u8>);
 }
 
 /// Appends the values.
-pub(super) fn encode(values: &impl Values, shortest: usize, encoded: &mut Vec<u8>) {
+pub(super) fn encode(values: &impl Values, encoded: &mut Vec<u8>) {
     let (mut packed, mut at) = (0, 0);
     while at < values.len() {
         let (value, count) = values.run(at);
-        if count >= shortest || count == values.len() {
+        if count >= SHORTEST_RUN || count == values.len() {
             encode_packed(values, packed..at, encoded);
             encode_run(count, value, values.width(), encoded);
             at += count;
@@ -191,7 +194,7 @@ mod tests {
 
     fn is_read_back(codes: &[i32], width: u32) {
         let mut encoded = Vec::new();
-        encode(&Codes::new(codes, width), 8, &mut encoded);
+        encode(&Codes::new(codes, width), &mut encoded);
         let expected: Vec<_> = codes.iter().map(|code| *code as u32).collect();
         assert_eq!(decode(&encoded, width, codes.len()), expected, "width {width}");
     }
@@ -222,7 +225,7 @@ mod tests {
     fn one_value_throughout_is_one_run() {
         for count in [1, 8, 100, 262_144] {
             let mut encoded = Vec::new();
-            encode(&Codes::new(&vec![5; count], 8), 8, &mut encoded);
+            encode(&Codes::new(&vec![5; count], 8), &mut encoded);
             assert!(encoded.len() <= 4, "{count} values take {encoded:?}");
         }
     }

@@ -15,7 +15,7 @@ pub(super) fn encode(nulls: Option<&NullBuffer>, rows: Range<usize>, page: &mut 
     page.extend_from_slice(&[0; size_of::<u32>()]);
     match nulls.map(|nulls| nulls.slice(rows.start, rows.len())).filter(|nulls| nulls.null_count() > 0) {
         None => hybrid::encode_run(rows.len(), 1, WIDTH, page),
-        Some(nulls) => hybrid::encode(&Levels { bits: &nulls.inner().sliced(), rows: rows.len() }, 8, page),
+        Some(nulls) => hybrid::encode(&Levels { bits: &nulls.inner().sliced(), rows: rows.len() }, page),
     }
     let length = page.len() - start - size_of::<u32>();
     page[start..start + size_of::<u32>()].copy_from_slice(&(length as u32).to_le_bytes());

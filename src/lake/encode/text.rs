@@ -9,6 +9,7 @@ use parquet::file::statistics::Statistics;
 
 use super::chunk::{ChunkWriter, DataPage};
 use super::codes::{Codes, Used};
+use super::compress::Content;
 use super::levels::valid_runs;
 use super::{PageEncoder, SMALL_DICTIONARY, levels, statistics};
 
@@ -58,7 +59,7 @@ fn write_dictionary(
 ) -> Result<(), ParquetError> {
     pages.page.clear();
     used.entries().for_each(|entry| append(texts.value(entry), &mut pages.page));
-    chunk.write_dictionary(pages.compressor.compress(&pages.page)?, pages.page.len(), used.len())
+    chunk.write_dictionary(pages.compressor.compress(&pages.page, Content::Any)?, pages.page.len(), used.len())
 }
 
 fn write_plain(
@@ -77,7 +78,7 @@ fn write_plain(
         for run in valid_runs(codes.nulls.as_ref(), rows.clone()) {
             codes.codes[run].iter().for_each(|code| append(texts.value(*code as usize), page));
         }
-        let bytes = pages.compressor.compress(page)?;
+        let bytes = pages.compressor.compress(page, Content::Any)?;
         chunk.write_data(DataPage { bytes, uncompressed: page.len(), rows: rows.len() }, Encoding::PLAIN)?;
     }
     Ok(())

@@ -6,10 +6,10 @@ use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
 
-use super::chunk::{ChunkWriter, DataPage};
+use super::chunk::ChunkWriter;
 use super::compress::Content;
 use super::levels::valid_runs;
-use super::{PAGE_ROWS, PageEncoder, levels, statistics};
+use super::{PAGE_ROWS, PageEncoder, statistics};
 
 pub(super) fn encode(
     array: &BooleanArray,
@@ -27,12 +27,9 @@ pub(super) fn encode(
         let count = values.count_set_bits();
         any_true |= count > 0;
         any_false |= count < values.len();
-        let page = &mut pages.page;
-        page.clear();
-        levels::encode(array.nulls(), rows.clone(), page);
+        let page = pages.begin(array.nulls(), rows.clone());
         page.extend_from_slice(&values.inner()[..values.len().div_ceil(8)]);
-        let bytes = pages.compressor.compress(page, Content::Any)?;
-        chunk.write_data(DataPage { bytes, uncompressed: page.len(), rows: rows.len() }, Encoding::PLAIN)?;
+        chunk.write_data(pages.finish(rows.len(), Content::Any)?, Encoding::PLAIN)?;
     }
     let range = (any_true || any_false).then_some((!any_false, any_true));
     Ok(statistics::of_booleans(range, array.null_count()))

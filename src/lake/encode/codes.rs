@@ -9,12 +9,18 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_buffer::{NullBuffer, ScalarBuffer};
+use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 
-use super::chunk::DataPage;
-use super::compress::{Compressor, Content};
+use super::chunk::{ChunkWriter, DataPage};
+use super::compress::Content;
+use super::hybrid::{self, Integers, SHORTEST_RUN};
 use super::levels::valid_runs;
-use super::{PAGE_ROWS, hybrid, levels};
+use super::{PAGE_ROWS, PageEncoder};
+
+/// The shortest run in pages that a codec compresses: it finds short repetitions by itself, and a run is in the way of
+/// longer ones.
+const SHORTEST_RUN_UNDER_CODEC: usize = 16;
 
 /// Codes of a column, one for each row.
 #[derive(Debug, Clone)]
@@ -105,77 +111,71 @@ impl KnownPages {
     fn find(&self, codes: &Codes) -> Option<&Known> {
         self.0.iter().find(|known| known.codes.is_same(codes))
     }
+}
 
-    /// The pages of these codes, of which `used` says what entries they use.
-    pub(super) fn pages(
-        &mut self,
-        codes: Codes,
-        used: Arc<Used>,
-        compressor: &mut Compressor,
-        page: &mut Vec<u8>,
-    ) -> Result<Arc<[DataPage]>, ParquetError> {
-        if let Some(known) = self.find(&codes) {
-            return Ok(Arc::clone(&known.pages));
+/// Writes the pages of a column's codes, of which `used` says what entries they use.
+pub(super) fn write(
+    codes: Codes,
+    used: Arc<Used>,
+    pages: &mut PageEncoder,
+    chunk: &mut ChunkWriter,
+) -> Result<(), ParquetError> {
+    let known = match pages.known.find(&codes) {
+        Some(known) => Arc::clone(&known.pages),
+        None => {
+            let rows = codes.codes.len();
+            let starts = (0..rows).step_by(PAGE_ROWS);
+            let encoded = starts.map(|start| encode(&codes, &used, start..rows.min(start + PAGE_ROWS), pages));
+            let encoded: Arc<[_]> = encoded.collect::<Result<Vec<_>, _>>()?.into();
+            pages.known.0.push(Known { codes, used, pages: Arc::clone(&encoded) });
+            encoded
         }
-        let rows = codes.codes.len();
-        let pages = (0..rows)
-            .step_by(PAGE_ROWS)
-            .map(|start| encode(&codes, &used, start..rows.min(start + PAGE_ROWS), compressor, page));
-        let pages: Arc<[_]> = pages.collect::<Result<Vec<_>, _>>()?.into();
-        self.0.push(Known { codes, used, pages: Arc::clone(&pages) });
-        Ok(pages)
-    }
+    };
+    known.iter().try_for_each(|page| chunk.write_data(page.clone(), Encoding::RLE_DICTIONARY))
 }
 
 /// One page, in that width of its codes which makes it smaller.
 ///
 /// Codes of whole bytes let a codec find a sequence of them wherever it was before; narrow ones are shifted against each
-/// other. Where nothing repeats, narrow ones are smaller. Whole bytes come first: when they are much smaller than narrow
-/// codes are without a codec, something repeats, and narrow ones need no trial.
-fn encode(
-    codes: &Codes,
-    used: &Used,
-    rows: Range<usize>,
-    compressor: &mut Compressor,
-    page: &mut Vec<u8>,
-) -> Result<DataPage, ParquetError> {
-    let count = rows.len();
-    page.clear();
-    levels::encode(codes.nulls.as_ref(), rows.clone(), page);
-    let values = page.len();
+/// other. Where nothing repeats, narrow ones are smaller. Whole bytes come first: when they shrink to less than half of
+/// what narrow ones take without a codec, something repeats, and narrow ones are not tried.
+fn encode(codes: &Codes, used: &Used, rows: Range<usize>, pages: &mut PageEncoder) -> Result<DataPage, ParquetError> {
     let gathered;
-    let dense = if codes.nulls.is_none() && matches!(used, Used::First(_)) {
-        &codes.codes[rows]
-    } else {
-        gathered = gather(codes, used, rows);
-        &gathered[..]
-    };
-    let narrow = narrowest(used.len());
-    let whole_bytes = narrow.next_multiple_of(8);
-    let first = if compressor.finds_repetitions() { whole_bytes } else { narrow };
-    let mut best = compress(dense, first, values, compressor, page, count)?;
-    if first != narrow && best.bytes.len() > (best.uncompressed - values) * narrow as usize / whole_bytes as usize / 2 {
-        let other = compress(dense, narrow, values, compressor, page, count)?;
-        if other.bytes.len() < best.bytes.len() {
-            best = other;
+    let dense = match (&codes.nulls, used) {
+        (None, Used::First(_)) => &codes.codes[rows.clone()],
+        _ => {
+            gathered = gather(codes, used, rows.clone());
+            &gathered[..]
         }
+    };
+    let levels = pages.begin(codes.nulls.as_ref(), rows.clone()).len();
+    let narrow = narrowest(used.len());
+    if !pages.compressor.finds_repetitions() {
+        return encode_values(dense, narrow, levels, SHORTEST_RUN, rows.len(), pages);
     }
-    Ok(best)
+    let wide = narrow.next_multiple_of(8);
+    let whole_bytes = encode_values(dense, wide, levels, SHORTEST_RUN_UNDER_CODEC, rows.len(), pages)?;
+    let uncoded = (whole_bytes.uncompressed - levels) * narrow as usize / wide as usize;
+    if narrow == wide || whole_bytes.bytes.len() < uncoded / 2 {
+        return Ok(whole_bytes);
+    }
+    let bits = encode_values(dense, narrow, levels, SHORTEST_RUN_UNDER_CODEC, rows.len(), pages)?;
+    Ok(if bits.bytes.len() < whole_bytes.bytes.len() { bits } else { whole_bytes })
 }
 
-/// Replaces what stands behind the levels.
-fn compress(
+/// A page of these codes; they replace what stands behind the levels.
+fn encode_values(
     codes: &[i32],
     width: u32,
-    values: usize,
-    compressor: &mut Compressor,
-    page: &mut Vec<u8>,
+    levels: usize,
+    shortest_run: usize,
     rows: usize,
+    pages: &mut PageEncoder,
 ) -> Result<DataPage, ParquetError> {
-    page.truncate(values);
-    page.push(width as u8);
-    hybrid::encode(&hybrid::Codes::new(codes, width), page);
-    Ok(DataPage { bytes: compressor.compress(page, Content::Any)?, uncompressed: page.len(), rows })
+    pages.page.truncate(levels);
+    pages.page.push(width as u8);
+    hybrid::encode(&Integers::new(codes, width), shortest_run, &mut pages.page);
+    pages.finish(rows, Content::Any)
 }
 
 /// The codes of rows that are not null, as codes of the entries that are used.

@@ -29,12 +29,7 @@ pub(super) struct Dictionary<T> {
 
 /// Makes a dictionary of values between `min` and `max`. None when there are too many for it to pay: more than
 /// [`SMALL_DICTIONARY`] and more than half of the rows, or than [`ENTRIES`].
-pub(super) fn intern<T: FixedWidth>(
-    values: &[T],
-    nulls: Option<&NullBuffer>,
-    min: T,
-    max: T,
-) -> Option<Dictionary<T>> {
+pub(super) fn intern<T: FixedWidth>(values: &[T], nulls: Option<&NullBuffer>, min: T, max: T) -> Option<Dictionary<T>> {
     let rows = values.len() - nulls.map_or(0, NullBuffer::null_count);
     let most = SMALL_DICTIONARY.max((rows / 2).min(ENTRIES));
     let places = max.above(min).filter(|places| *places < (rows * PLACES_FOR_ROW).max(SMALL_DICTIONARY));

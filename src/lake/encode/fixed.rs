@@ -2,19 +2,18 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::ops::Range;
 
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
 
-use super::chunk::{ChunkWriter, DataPage};
-use super::codes::Codes;
-use super::dictionary::{Dictionary, intern};
+use super::chunk::ChunkWriter;
+use super::codes::{self, Codes};
 use super::compress::Content;
+use super::dictionary::{Dictionary, intern};
 use super::levels::valid_runs;
-use super::{PAGE_ROWS, PageEncoder, levels, statistics};
+use super::{PAGE_ROWS, PageEncoder, statistics};
 
 /// A value as it stands in Arrow.
 pub(super) trait FixedWidth: ArrowNativeType + Ord + Hash + Debug {
@@ -55,16 +54,13 @@ fn write_coded<T: FixedWidth>(
     pages: &mut PageEncoder,
     chunk: &mut ChunkWriter,
 ) -> Result<(), ParquetError> {
-    let PageEncoder { compressor, known, page } = pages;
+    let PageEncoder { compressor, page, .. } = pages;
     page.clear();
     T::append(&dictionary.entries, page);
     chunk.write_dictionary(compressor.compress(page, Content::Numbers)?, page.len(), dictionary.entries.len())?;
     let codes = Codes { codes: ScalarBuffer::from(dictionary.codes), nulls: nulls.cloned() };
-    let used = known.used(&codes, dictionary.entries.len());
-    for page in known.pages(codes, used, compressor, page)?.iter() {
-        chunk.write_data(page.clone(), Encoding::RLE_DICTIONARY)?;
-    }
-    Ok(())
+    let used = pages.known.used(&codes, dictionary.entries.len());
+    codes::write(codes, used, pages, chunk)
 }
 
 fn write_plain<T: FixedWidth>(
@@ -74,13 +70,10 @@ fn write_plain<T: FixedWidth>(
     chunk: &mut ChunkWriter,
 ) -> Result<(), ParquetError> {
     for start in (0..values.len()).step_by(PAGE_ROWS) {
-        let rows: Range<usize> = start..values.len().min(start + PAGE_ROWS);
-        let page = &mut pages.page;
-        page.clear();
-        levels::encode(nulls, rows.clone(), page);
+        let rows = start..values.len().min(start + PAGE_ROWS);
+        let page = pages.begin(nulls, rows.clone());
         valid_runs(nulls, rows.clone()).for_each(|run| T::append(&values[run], page));
-        let bytes = pages.compressor.compress(page, Content::Numbers)?;
-        chunk.write_data(DataPage { bytes, uncompressed: page.len(), rows: rows.len() }, Encoding::PLAIN)?;
+        chunk.write_data(pages.finish(rows.len(), Content::Numbers)?, Encoding::PLAIN)?;
     }
     Ok(())
 }

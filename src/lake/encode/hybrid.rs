@@ -8,9 +8,8 @@ use std::ops::Range;
 
 /// Values in a group.
 const GROUP: usize = 8;
-/// Repetitions that are worth a run. It takes up to seven bytes with what follows it, and a codec finds short
-/// repetitions by itself.
-const SHORTEST_RUN: usize = 16;
+/// The shortest run, where no codec follows that finds short repetitions by itself.
+pub(super) const SHORTEST_RUN: usize = GROUP;
 
 /// Values that can be told apart and packed.
 pub(super) trait Values {
@@ -25,12 +24,12 @@ pub(super) trait Values {
     fn pack(&self, values: Range<usize>, encoded: &mut Vec<u8>);
 }
 
-/// Appends the values.
-pub(super) fn encode(values: &impl Values, encoded: &mut Vec<u8>) {
+/// Appends the values, with runs of no fewer than `shortest`.
+pub(super) fn encode(values: &impl Values, shortest: usize, encoded: &mut Vec<u8>) {
     let (mut packed, mut at) = (0, 0);
     while at < values.len() {
         let (value, count) = values.run(at);
-        if count >= SHORTEST_RUN || count == values.len() {
+        if count >= shortest || count == values.len() {
             encode_packed(values, packed..at, encoded);
             encode_run(count, value, values.width(), encoded);
             at += count;
@@ -64,22 +63,22 @@ fn encode_number(mut number: usize, encoded: &mut Vec<u8>) {
     encoded.push(number as u8);
 }
 
-/// Codes of a dictionary.
-pub(super) struct Codes<'a> {
-    codes: &'a [i32],
+/// Integers, none of them negative.
+pub(super) struct Integers<'a> {
+    integers: &'a [i32],
     width: u32,
 }
 
-impl<'a> Codes<'a> {
-    /// `codes` are not negative and fit into `width` bits, of 1 to 32.
-    pub(super) fn new(codes: &'a [i32], width: u32) -> Self {
-        Codes { codes, width }
+impl<'a> Integers<'a> {
+    /// All of them fit into `width` bits, of 1 to 32.
+    pub(super) fn new(integers: &'a [i32], width: u32) -> Self {
+        Integers { integers, width }
     }
 }
 
-impl Values for Codes<'_> {
+impl Values for Integers<'_> {
     fn len(&self) -> usize {
-        self.codes.len()
+        self.integers.len()
     }
 
     fn width(&self) -> u32 {
@@ -88,38 +87,38 @@ impl Values for Codes<'_> {
 
     #[inline]
     fn run(&self, at: usize) -> (u32, usize) {
-        let codes = &self.codes[at..];
-        let first = codes[0];
-        // No branch for each code: most groups are none of one value.
-        let is_run = |group: &[i32; GROUP]| group.iter().fold(0, |differs, code| differs | (code ^ first)) == 0;
-        let groups = codes.as_chunks::<GROUP>().0.iter().take_while(|group| is_run(group)).count();
-        let rest = if groups > 0 || codes.len() < GROUP { &codes[groups * GROUP..] } else { &[] };
-        let rest = rest.iter().take_while(|code| **code == first).count();
+        let integers = &self.integers[at..];
+        let first = integers[0];
+        // No branch for each: most groups are none of one value.
+        let is_run = |group: &[i32; GROUP]| group.iter().fold(0, |differs, other| differs | (other ^ first)) == 0;
+        let groups = integers.as_chunks::<GROUP>().0.iter().take_while(|group| is_run(group)).count();
+        let rest = if groups > 0 || integers.len() < GROUP { &integers[groups * GROUP..] } else { &[] };
+        let rest = rest.iter().take_while(|other| **other == first).count();
         (first as u32, groups * GROUP + rest)
     }
 
     fn pack(&self, values: Range<usize>, encoded: &mut Vec<u8>) {
-        let codes = &self.codes[values];
+        let integers = &self.integers[values];
         let start = encoded.len();
-        encoded.resize(start + codes.len().div_ceil(GROUP) * self.width as usize, 0);
+        encoded.resize(start + integers.len().div_ceil(GROUP) * self.width as usize, 0);
         let packed = &mut encoded[start..];
         match self.width {
-            8 => packed.iter_mut().zip(codes).for_each(|(byte, code)| *byte = *code as u8),
+            8 => packed.iter_mut().zip(integers).for_each(|(byte, integer)| *byte = *integer as u8),
             16 => {
                 let pairs = packed.as_chunks_mut::<2>().0;
-                pairs.iter_mut().zip(codes).for_each(|(bytes, code)| *bytes = (*code as u16).to_le_bytes());
+                pairs.iter_mut().zip(integers).for_each(|(bytes, integer)| *bytes = (*integer as u16).to_le_bytes());
             }
-            width => pack_of_width(width, codes, packed),
+            width => pack_of_width(width, integers, packed),
         }
     }
 }
 
 /// One loop for each width, in which all shifts are constants.
-fn pack_of_width(width: u32, codes: &[i32], packed: &mut [u8]) {
+fn pack_of_width(width: u32, integers: &[i32], packed: &mut [u8]) {
     macro_rules! of_widths {
         ($($width:literal)*) => {
             match width {
-                $($width => pack::<$width>(codes, packed),)*
+                $($width => pack::<$width>(integers, packed),)*
                 _ => unreachable!("a width of 1 to 32 bits"),
             }
         };
@@ -127,8 +126,8 @@ fn pack_of_width(width: u32, codes: &[i32], packed: &mut [u8]) {
     of_widths!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32)
 }
 
-fn pack<const WIDTH: usize>(codes: &[i32], packed: &mut [u8]) {
-    let (groups, rest) = codes.as_chunks::<GROUP>();
+fn pack<const WIDTH: usize>(integers: &[i32], packed: &mut [u8]) {
+    let (groups, rest) = integers.as_chunks::<GROUP>();
     let mut places = packed.chunks_exact_mut(WIDTH);
     for (group, place) in groups.iter().zip(&mut places) {
         pack_group::<WIDTH>(group, place);
@@ -143,11 +142,11 @@ fn pack<const WIDTH: usize>(codes: &[i32], packed: &mut [u8]) {
 #[inline]
 fn pack_group<const WIDTH: usize>(group: &[i32; GROUP], place: &mut [u8]) {
     let mut words = [0_u64; 4];
-    for (at, code) in group.iter().enumerate() {
-        let (code, word, shift) = (u64::from(*code as u32), at * WIDTH / 64, at * WIDTH % 64);
-        words[word] |= code << shift;
+    for (at, integer) in group.iter().enumerate() {
+        let (integer, word, shift) = (u64::from(*integer as u32), at * WIDTH / 64, at * WIDTH % 64);
+        words[word] |= integer << shift;
         if shift + WIDTH > 64 {
-            words[word + 1] |= code >> (64 - shift);
+            words[word + 1] |= integer >> (64 - shift);
         }
     }
     for (bytes, word) in place.chunks_mut(size_of::<u64>()).zip(words) {
@@ -192,18 +191,20 @@ mod tests {
         values
     }
 
-    fn is_read_back(codes: &[i32], width: u32) {
-        let mut encoded = Vec::new();
-        encode(&Codes::new(codes, width), &mut encoded);
-        let expected: Vec<_> = codes.iter().map(|code| *code as u32).collect();
-        assert_eq!(decode(&encoded, width, codes.len()), expected, "width {width}");
+    fn is_read_back(integers: &[i32], width: u32) {
+        for shortest in [SHORTEST_RUN, 16, 100] {
+            let mut encoded = Vec::new();
+            encode(&Integers::new(integers, width), shortest, &mut encoded);
+            let expected: Vec<_> = integers.iter().map(|integer| *integer as u32).collect();
+            assert_eq!(decode(&encoded, width, integers.len()), expected, "width {width}");
+        }
     }
 
     #[test]
-    fn codes_of_every_width_and_number_are_read_back() {
+    fn integers_of_every_width_and_number_are_read_back() {
         for width in 1..=32 {
             let largest = (u64::MAX >> (64 - width)) as u32 as i32;
-            for count in [1, 7, 8, 9, 31, 32, 33, 63, 64, 65, 200, 1000] {
+            for count in [1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 200, 1000] {
                 let scattered = |at: usize| (at as u32).wrapping_mul(0x9E37_79B9) as i32 & largest;
                 is_read_back(&(0..count).map(scattered).collect::<Vec<_>>(), width);
                 is_read_back(&vec![largest; count], width);
@@ -214,10 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn runs_begin_and_end_where_groups_do() {
-        for (before, run, after) in [(0, 32, 0), (1, 40, 3), (8, 31, 1), (7, 64, 9), (16, 33, 7), (3, 1000, 0)] {
-            let codes: Vec<_> = (0..before).chain(std::iter::repeat_n(100, run)).chain(0..after).collect();
-            is_read_back(&codes, 7);
+    fn runs_of_any_length_are_read_back_wherever_they_stand() {
+        for before in [0, 1, 7, 8, 16] {
+            for run in [7, 8, 9, 15, 16, 17, 24, 31, 64, 1000] {
+                for after in [0, 1, 8, 9] {
+                    let run = std::iter::repeat_n(100, run);
+                    is_read_back(&(0..before).chain(run).chain(0..after).collect::<Vec<_>>(), 7);
+                }
+            }
         }
     }
 
@@ -225,7 +230,7 @@ mod tests {
     fn one_value_throughout_is_one_run() {
         for count in [1, 8, 100, 262_144] {
             let mut encoded = Vec::new();
-            encode(&Codes::new(&vec![5; count], 8), &mut encoded);
+            encode(&Integers::new(&vec![5; count], 8), SHORTEST_RUN, &mut encoded);
             assert!(encoded.len() <= 4, "{count} values take {encoded:?}");
         }
     }

@@ -21,20 +21,23 @@ mod statistics;
 mod tests;
 mod text;
 
+use std::ops::Range;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };
 use arrow_array::{Array, ArrayRef};
+use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, TimeUnit};
 use parquet::basic::Compression as Codec;
 use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
-use chunk::{ChunkWriter, ColumnChunk};
+use chunk::{ChunkWriter, ColumnChunk, DataPage};
 use codes::KnownPages;
-use compress::Compressor;
+use compress::{Compressor, Content};
 use fixed::FixedWidth;
 
 pub(super) use options::file_properties;
@@ -87,6 +90,19 @@ impl RowGroupEncoder {
 }
 
 impl PageEncoder {
+    /// Begins a page of these rows, with their levels; the values are to be appended.
+    fn begin(&mut self, nulls: Option<&NullBuffer>, rows: Range<usize>) -> &mut Vec<u8> {
+        self.page.clear();
+        levels::encode(nulls, rows, &mut self.page);
+        &mut self.page
+    }
+
+    /// Compresses the page that is put together.
+    fn finish(&mut self, rows: usize, content: Content) -> Result<DataPage, ParquetError> {
+        let bytes = self.compressor.compress(&self.page, content)?;
+        Ok(DataPage { bytes, uncompressed: self.page.len(), rows })
+    }
+
     fn encode(&mut self, array: &dyn Array, chunk: &mut ChunkWriter) -> Result<Statistics, ParquetError> {
         match array.data_type() {
             DataType::Dictionary(..) => text::encode(array.as_dictionary::<Int32Type>(), self, chunk),

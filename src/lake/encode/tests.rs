@@ -17,8 +17,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const CODECS: [Compression; 4] =
-    [Compression::None, Compression::Snappy, Compression::Zstd(3), Compression::Zstd(19)];
+const CODECS: [Compression; 4] = [Compression::None, Compression::Snappy, Compression::Zstd(3), Compression::Zstd(19)];
 
 fn schema() -> SchemaRef {
     let text = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));

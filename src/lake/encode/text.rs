@@ -1,17 +1,16 @@
 //! Text: the batch's dictionary and its codes as they are, or each row's text where a dictionary does not pay.
 
-
 use arrow_array::types::Int32Type;
 use arrow_array::{Array, DictionaryArray, StringArray};
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
 
-use super::chunk::{ChunkWriter, DataPage};
-use super::codes::{Codes, Used};
+use super::chunk::ChunkWriter;
+use super::codes::{self, Codes, Used};
 use super::compress::Content;
 use super::levels::valid_runs;
-use super::{PageEncoder, SMALL_DICTIONARY, levels, statistics};
+use super::{PageEncoder, SMALL_DICTIONARY, statistics};
 
 /// Pages of text close at this size: such a column can be as large as the row group.
 const PAGE_BYTES: usize = 1024 * 1024;
@@ -35,10 +34,7 @@ pub(super) fn encode(
     });
     if dictionary_pays(texts, &used, array.len() - null_count) {
         write_dictionary(texts, &used, pages, chunk)?;
-        let PageEncoder { compressor, known, page } = pages;
-        for page in known.pages(codes, used, compressor, page)?.iter() {
-            chunk.write_data(page.clone(), Encoding::RLE_DICTIONARY)?;
-        }
+        codes::write(codes, used, pages, chunk)?;
     } else {
         write_plain(texts, &codes, pages, chunk)?;
     }
@@ -72,14 +68,11 @@ fn write_plain(
     while start < codes.codes.len() {
         let rows = start..page_end(texts, codes, start);
         start = rows.end;
-        let page = &mut pages.page;
-        page.clear();
-        levels::encode(codes.nulls.as_ref(), rows.clone(), page);
+        let page = pages.begin(codes.nulls.as_ref(), rows.clone());
         for run in valid_runs(codes.nulls.as_ref(), rows.clone()) {
             codes.codes[run].iter().for_each(|code| append(texts.value(*code as usize), page));
         }
-        let bytes = pages.compressor.compress(page, Content::Any)?;
-        chunk.write_data(DataPage { bytes, uncompressed: page.len(), rows: rows.len() }, Encoding::PLAIN)?;
+        chunk.write_data(pages.finish(rows.len(), Content::Any)?, Encoding::PLAIN)?;
     }
     Ok(())
 }

@@ -18,6 +18,8 @@ use super::hybrid::{self, Integers, SHORTEST_RUN};
 use super::levels::valid_runs;
 use super::{PAGE_ROWS, PageEncoder};
 
+/// Codes of so many bits are never widened: several stand in a byte, so that most sequences of them are whole bytes.
+const HALF_BYTE: u32 = 4;
 /// The shortest run in pages that a codec compresses: it finds short repetitions by itself, and a run is in the way of
 /// longer ones.
 const SHORTEST_RUN_UNDER_CODEC: usize = 16;
@@ -153,7 +155,7 @@ fn encode(codes: &Codes, used: &Used, rows: Range<usize>, pages: &mut PageEncode
     if !pages.compressor.finds_repetitions() {
         return encode_values(dense, narrow, levels, SHORTEST_RUN, rows.len(), pages);
     }
-    let wide = narrow.next_multiple_of(8);
+    let wide = if narrow <= HALF_BYTE { narrow } else { narrow.next_multiple_of(8) };
     let whole_bytes = encode_values(dense, wide, levels, SHORTEST_RUN_UNDER_CODEC, rows.len(), pages)?;
     let uncoded = (whole_bytes.uncompressed - levels) * narrow as usize / wide as usize;
     if narrow == wide || whole_bytes.bytes.len() < uncoded / 2 {

@@ -37,7 +37,7 @@
 
 mod control;
 mod destination;
-mod encoding;
+mod encode;
 mod error;
 mod footer;
 #[cfg(any(test, fuzzing))]
@@ -61,7 +61,7 @@ use local::LocalStore;
 use store::{Store, StoredFile};
 
 pub use destination::Destination;
-pub use encoding::{Compression, CompressionError, WriteOptions};
+pub use encode::{Compression, CompressionError, WriteOptions};
 pub use error::{LakeError, LakeErrorKind};
 pub use footer::{FileState, Unreadable};
 pub use last_run::LastRun;

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::contract::{Contract, Slice};
 
 use super::control::Counted;
-use super::encoding::{ColumnEncoder, WriteOptions, file_properties};
+use super::encode::{RowGroupEncoder, WriteOptions, file_properties};
 use super::store::Staged;
 use super::{FileState, LakeError};
 
@@ -22,7 +22,7 @@ pub struct SliceFile {
     slice: Slice,
     contract: Arc<Contract>,
     writer: SerializedFileWriter<Hashing>,
-    columns: Vec<ColumnEncoder>,
+    encoder: RowGroupEncoder,
     counted: Counted,
 }
 
@@ -56,13 +56,12 @@ impl SliceFile {
         let encode = |source| LakeError::Encode { slice: Box::new(slice.clone()), source };
         let schema = contract.arrow_schema();
         let parquet_schema = ArrowSchemaConverter::new().convert(&schema).map_err(encode)?;
-        let columns = schema.fields().iter().map(|field| ColumnEncoder::new(field, options).map_err(encode));
-        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let encoder = RowGroupEncoder::new(&parquet_schema, options).map_err(encode)?;
         let sink = Hashing { staged: Some(staged), hash: Sha256::new() };
-        let writer = SerializedFileWriter::new(sink, parquet_schema.root_schema_ptr(), file_properties(options))
-            .map_err(encode)?;
+        let writer =
+            SerializedFileWriter::new(sink, parquet_schema.root_schema_ptr(), file_properties()).map_err(encode)?;
         let counted = Counted::new(contract);
-        Ok(SliceFile { slice: slice.clone(), contract: Arc::clone(contract), writer, columns, counted })
+        Ok(SliceFile { slice: slice.clone(), contract: Arc::clone(contract), writer, encoder, counted })
     }
 
     /// Writes a batch of the contract's schema as one row group. Each column is let go as soon as it is encoded, so
@@ -83,11 +82,10 @@ impl SliceFile {
     fn write_row_group(&mut self, batch: RecordBatch) -> Result<(), ParquetError> {
         let (_, arrays, _) = batch.into_parts();
         let mut group = self.writer.next_row_group()?;
-        for (encoder, array) in self.columns.iter().zip(arrays) {
-            let chunk = encoder.encode(&array)?;
-            drop(array);
-            chunk.append_to_row_group(&mut group)?;
+        for (column, array) in arrays.into_iter().enumerate() {
+            self.encoder.encode(column, array)?.append_to(&mut group)?;
         }
+        self.encoder.end_row_group();
         group.close()?;
         Ok(())
     }

@@ -1,0 +1,198 @@
+//! Pages of dictionary codes.
+//!
+//! The columns of a bill come in families: what belongs to a meter or to a subscription repeats in the same rows, so
+//! such columns have the same codes throughout. Pages are therefore kept until the row group ends, and columns whose
+//! codes are equal share them. What is kept for that are buffers of arrays that would have been let go: less than the
+//! row group held before.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_buffer::{NullBuffer, ScalarBuffer};
+use parquet::basic::Encoding;
+use parquet::errors::ParquetError;
+
+use super::chunk::{ChunkWriter, DataPage};
+use super::compress::Content;
+use super::hybrid::{self, Integers, SHORTEST_RUN};
+use super::levels::valid_runs;
+use super::{PAGE_ROWS, PageEncoder};
+
+/// Codes of so many bits are never widened: several stand in a byte, so that most sequences of them are whole bytes.
+const HALF_BYTE: u32 = 4;
+/// The shortest run in pages that a codec compresses: it finds short repetitions by itself, and a run is in the way of
+/// longer ones.
+const SHORTEST_RUN_UNDER_CODEC: usize = 16;
+
+/// Codes of a column, one for each row.
+#[derive(Debug, Clone)]
+pub(super) struct Codes {
+    /// Not negative where the row is not null, anything where it is.
+    pub(super) codes: ScalarBuffer<i32>,
+    pub(super) nulls: Option<NullBuffer>,
+}
+
+/// Which entries of a dictionary its codes use, in the order of the dictionary.
+#[derive(Debug)]
+pub(super) enum Used {
+    /// So many from the first on.
+    First(usize),
+    /// These; `codes` has the new code of each entry.
+    Some { entries: Vec<usize>, codes: Vec<i32> },
+}
+
+/// Code pages of the row group's columns up to now.
+#[derive(Debug, Default)]
+pub(super) struct KnownPages(Vec<Known>);
+
+#[derive(Debug)]
+struct Known {
+    codes: Codes,
+    used: Arc<Used>,
+    pages: Arc<[DataPage]>,
+}
+
+impl Codes {
+    fn is_same(&self, other: &Codes) -> bool {
+        self.codes == other.codes && self.nulls == other.nulls
+    }
+
+    /// Looks which of `entries` entries are used.
+    fn used(&self, entries: usize) -> Used {
+        let mut is_used = vec![false; entries];
+        for rows in valid_runs(self.nulls.as_ref(), 0..self.codes.len()) {
+            self.codes[rows].iter().for_each(|code| is_used[*code as usize] = true);
+        }
+        let count = is_used.iter().filter(|used| **used).count();
+        if is_used[..count].iter().all(|used| *used) {
+            return Used::First(count);
+        }
+        let mut entries = Vec::with_capacity(count);
+        let codes = is_used.iter().enumerate().map(|(entry, used)| {
+            let code = entries.len() as i32;
+            if *used {
+                entries.push(entry);
+            }
+            code
+        });
+        let codes = codes.collect();
+        Used::Some { entries, codes }
+    }
+}
+
+impl Used {
+    /// How many entries are used.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Used::First(count) => *count,
+            Used::Some { entries, .. } => entries.len(),
+        }
+    }
+
+    /// The entries that are used.
+    pub(super) fn entries(&self) -> impl Iterator<Item = usize> {
+        let (first, some) = match self {
+            Used::First(count) => (0..*count, &[][..]),
+            Used::Some { entries, .. } => (0..0, &entries[..]),
+        };
+        first.chain(some.iter().copied())
+    }
+}
+
+impl KnownPages {
+    /// Forgets all, at the end of a row group.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Which entries of a dictionary these codes use.
+    pub(super) fn used(&self, codes: &Codes, entries: usize) -> Arc<Used> {
+        self.find(codes).map_or_else(|| Arc::new(codes.used(entries)), |known| Arc::clone(&known.used))
+    }
+
+    fn find(&self, codes: &Codes) -> Option<&Known> {
+        self.0.iter().find(|known| known.codes.is_same(codes))
+    }
+}
+
+/// Writes the pages of a column's codes, of which `used` says what entries they use.
+pub(super) fn write(
+    codes: Codes,
+    used: Arc<Used>,
+    pages: &mut PageEncoder,
+    chunk: &mut ChunkWriter,
+) -> Result<(), ParquetError> {
+    let known = match pages.known.find(&codes) {
+        Some(known) => Arc::clone(&known.pages),
+        None => {
+            let rows = codes.codes.len();
+            let starts = (0..rows).step_by(PAGE_ROWS);
+            let encoded = starts.map(|start| encode(&codes, &used, start..rows.min(start + PAGE_ROWS), pages));
+            let encoded: Arc<[_]> = encoded.collect::<Result<Vec<_>, _>>()?.into();
+            pages.known.0.push(Known { codes, used, pages: Arc::clone(&encoded) });
+            encoded
+        }
+    };
+    known.iter().try_for_each(|page| chunk.write_data(page.clone(), Encoding::RLE_DICTIONARY))
+}
+
+/// One page, in that width of its codes which makes it smaller.
+///
+/// Codes of whole bytes let a codec find a sequence of them wherever it was before; narrow ones are shifted against each
+/// other. Where nothing repeats, narrow ones are smaller. Whole bytes come first: when they shrink to less than half of
+/// what narrow ones take without a codec, something repeats, and narrow ones are not tried.
+fn encode(codes: &Codes, used: &Used, rows: Range<usize>, pages: &mut PageEncoder) -> Result<DataPage, ParquetError> {
+    let gathered;
+    let dense = match (&codes.nulls, used) {
+        (None, Used::First(_)) => &codes.codes[rows.clone()],
+        _ => {
+            gathered = gather(codes, used, rows.clone());
+            &gathered[..]
+        }
+    };
+    let levels = pages.begin(codes.nulls.as_ref(), rows.clone()).len();
+    let narrow = narrowest(used.len());
+    if !pages.compressor.finds_repetitions() {
+        return encode_values(dense, narrow, levels, SHORTEST_RUN, rows.len(), pages);
+    }
+    let wide = if narrow <= HALF_BYTE { narrow } else { narrow.next_multiple_of(8) };
+    let whole_bytes = encode_values(dense, wide, levels, SHORTEST_RUN_UNDER_CODEC, rows.len(), pages)?;
+    let uncoded = (whole_bytes.uncompressed - levels) * narrow as usize / wide as usize;
+    if narrow == wide || whole_bytes.bytes.len() < uncoded / 2 {
+        return Ok(whole_bytes);
+    }
+    let bits = encode_values(dense, narrow, levels, SHORTEST_RUN_UNDER_CODEC, rows.len(), pages)?;
+    Ok(if bits.bytes.len() < whole_bytes.bytes.len() { bits } else { whole_bytes })
+}
+
+/// A page of these codes; they replace what stands behind the levels.
+fn encode_values(
+    codes: &[i32],
+    width: u32,
+    levels: usize,
+    shortest_run: usize,
+    rows: usize,
+    pages: &mut PageEncoder,
+) -> Result<DataPage, ParquetError> {
+    pages.page.truncate(levels);
+    pages.page.push(width as u8);
+    hybrid::encode(&Integers::new(codes, width), shortest_run, &mut pages.page);
+    pages.finish(rows, Content::Any)
+}
+
+/// The codes of rows that are not null, as codes of the entries that are used.
+fn gather(codes: &Codes, used: &Used, rows: Range<usize>) -> Vec<i32> {
+    let mut dense = Vec::with_capacity(rows.len());
+    for rows in valid_runs(codes.nulls.as_ref(), rows) {
+        match used {
+            Used::First(_) => dense.extend_from_slice(&codes.codes[rows]),
+            Used::Some { codes: new, .. } => dense.extend(codes.codes[rows].iter().map(|code| new[*code as usize])),
+        }
+    }
+    dense
+}
+
+/// Bits of the codes of so many entries. One entry would do without any, which is the format's rarest case.
+fn narrowest(entries: usize) -> u32 {
+    entries.saturating_sub(1).checked_ilog2().map_or(1, |bits| bits + 1)
+}

@@ -1,0 +1,94 @@
+//! Compression of pages, with one context for all pages of a file.
+
+use std::fmt;
+
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use zstd::zstd_safe::{CParameter, Strategy};
+
+use super::options::Compression;
+
+/// Compresses pages one after the other.
+pub(super) struct Compressor {
+    codec: Codec,
+    /// What a page is compressed into, before its size is known.
+    compressed: Vec<u8>,
+}
+
+enum Codec {
+    None,
+    Snappy(Box<snap::raw::Encoder>),
+    Zstd { any: zstd::bulk::Compressor<'static>, numbers: zstd::bulk::Compressor<'static> },
+}
+
+/// What a page holds, as far as it matters to a codec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Numbers of a fixed width, one after the other.
+    Numbers,
+    /// Anything else.
+    Any,
+}
+
+/// How zstd compresses numbers in place of what its level 3 says. Most of their bytes are those of the number before or
+/// digits of their own, so that matches shorter than seven bytes cost more than they save.
+const FOR_NUMBERS: [CParameter; 3] =
+    [CParameter::Strategy(Strategy::ZSTD_fast), CParameter::MinMatch(7), CParameter::HashLog(17)];
+
+impl Compressor {
+    pub(super) fn new(compression: Compression) -> Result<Self, ParquetError> {
+        let codec = match compression {
+            Compression::None => Codec::None,
+            Compression::Snappy => Codec::Snappy(Box::new(snap::raw::Encoder::new())),
+            Compression::Zstd(level) => {
+                let compressor = || zstd::bulk::Compressor::new(level.into()).map_err(failure);
+                let mut numbers = compressor()?;
+                if level == 3 {
+                    for parameter in FOR_NUMBERS {
+                        numbers.set_parameter(parameter).map_err(failure)?;
+                    }
+                }
+                Codec::Zstd { any: compressor()?, numbers }
+            }
+        };
+        Ok(Compressor { codec, compressed: Vec::new() })
+    }
+
+    /// The page as it stands in the file.
+    pub(super) fn compress(&mut self, page: &[u8], content: Content) -> Result<Bytes, ParquetError> {
+        match &mut self.codec {
+            Codec::None => Ok(Bytes::copy_from_slice(page)),
+            Codec::Snappy(encoder) => {
+                let most = snap::raw::max_compress_len(page.len());
+                if self.compressed.len() < most {
+                    self.compressed.resize(most, 0);
+                }
+                let length = encoder.compress(page, &mut self.compressed).map_err(failure)?;
+                Ok(Bytes::copy_from_slice(&self.compressed[..length]))
+            }
+            Codec::Zstd { any, numbers } => {
+                let compressor = if content == Content::Numbers { numbers } else { any };
+                self.compressed.clear();
+                self.compressed.reserve(zstd::zstd_safe::compress_bound(page.len()));
+                compressor.compress_to_buffer(page, &mut self.compressed).map_err(failure)?;
+                Ok(Bytes::copy_from_slice(&self.compressed))
+            }
+        }
+    }
+
+    /// Whether the codec finds repetitions that are whole bytes long, however far apart they are within a page.
+    pub(super) fn finds_repetitions(&self) -> bool {
+        !matches!(self.codec, Codec::None)
+    }
+}
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compressor").finish_non_exhaustive()
+    }
+}
+
+/// A failure of the codec is none of the destination, as an `io::Error` of zstd's would look.
+fn failure(error: impl fmt::Display) -> ParquetError {
+    ParquetError::General(format!("a page cannot be compressed: {error}"))
+}

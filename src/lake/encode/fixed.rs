@@ -1,0 +1,130 @@
+//! Values of a fixed width: decimals, numbers, dates, instants. They are interned here, as long as that pays.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+
+use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
+use parquet::basic::Encoding;
+use parquet::errors::ParquetError;
+use parquet::file::statistics::Statistics;
+
+use super::chunk::ChunkWriter;
+use super::codes::{self, Codes};
+use super::compress::Content;
+use super::dictionary::{Dictionary, intern};
+use super::levels::valid_runs;
+use super::{PAGE_ROWS, PageEncoder, statistics};
+
+/// A value as it stands in Arrow.
+pub(super) trait FixedWidth: ArrowNativeType + Ord + Hash + Debug {
+    /// How far it is above `min`, where that is not far.
+    fn above(self, min: Self) -> Option<usize>;
+    /// Appends values in PLAIN.
+    fn append(values: &[Self], page: &mut Vec<u8>);
+    /// Statistics of a column chunk.
+    fn statistics(range: Option<(Self, Self)>, nulls: usize) -> Statistics;
+}
+
+pub(super) fn encode<T: FixedWidth>(
+    values: &[T],
+    nulls: Option<&NullBuffer>,
+    pages: &mut PageEncoder,
+    chunk: &mut ChunkWriter,
+) -> Result<Statistics, ParquetError> {
+    let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
+    let range = range(values, nulls);
+    match range.and_then(|(min, max)| intern(values, nulls, min, max)) {
+        Some(dictionary) => write_coded(dictionary, nulls, pages, chunk)?,
+        None => write_plain(values, nulls, pages, chunk)?,
+    }
+    Ok(T::statistics(range, nulls.map_or(0, NullBuffer::null_count)))
+}
+
+fn range<T: FixedWidth>(values: &[T], nulls: Option<&NullBuffer>) -> Option<(T, T)> {
+    let mut runs = valid_runs(nulls, 0..values.len()).filter(|run| !run.is_empty()).peekable();
+    let first = values[runs.peek()?.start];
+    Some(runs.fold((first, first), |range, run| {
+        values[run].iter().fold(range, |(min, max), value| (min.min(*value), max.max(*value)))
+    }))
+}
+
+fn write_coded<T: FixedWidth>(
+    dictionary: Dictionary<T>,
+    nulls: Option<&NullBuffer>,
+    pages: &mut PageEncoder,
+    chunk: &mut ChunkWriter,
+) -> Result<(), ParquetError> {
+    let PageEncoder { compressor, page, .. } = pages;
+    page.clear();
+    T::append(&dictionary.entries, page);
+    chunk.write_dictionary(compressor.compress(page, Content::Numbers)?, page.len(), dictionary.entries.len())?;
+    let codes = Codes { codes: ScalarBuffer::from(dictionary.codes), nulls: nulls.cloned() };
+    let used = pages.known.used(&codes, dictionary.entries.len());
+    codes::write(codes, used, pages, chunk)
+}
+
+fn write_plain<T: FixedWidth>(
+    values: &[T],
+    nulls: Option<&NullBuffer>,
+    pages: &mut PageEncoder,
+    chunk: &mut ChunkWriter,
+) -> Result<(), ParquetError> {
+    for start in (0..values.len()).step_by(PAGE_ROWS) {
+        let rows = start..values.len().min(start + PAGE_ROWS);
+        let page = pages.begin(nulls, rows.clone());
+        valid_runs(nulls, rows.clone()).for_each(|run| T::append(&values[run], page));
+        chunk.write_data(pages.finish(rows.len(), Content::Numbers)?, Encoding::PLAIN)?;
+    }
+    Ok(())
+}
+
+/// Appends what `bytes` makes of each value, in one loop over places that are there already.
+fn append_each<T: Copy, const N: usize>(values: &[T], page: &mut Vec<u8>, bytes: impl Fn(T) -> [u8; N]) {
+    let start = page.len();
+    page.resize(start + values.len() * N, 0);
+    let places = page[start..].as_chunks_mut::<N>().0;
+    places.iter_mut().zip(values).for_each(|(place, value)| *place = bytes(*value));
+}
+
+impl FixedWidth for i32 {
+    fn above(self, min: Self) -> Option<usize> {
+        usize::try_from(self.checked_sub(min)?).ok()
+    }
+
+    fn append(values: &[Self], page: &mut Vec<u8>) {
+        append_each(values, page, i32::to_le_bytes);
+    }
+
+    fn statistics(range: Option<(Self, Self)>, nulls: usize) -> Statistics {
+        Statistics::Int32(statistics::of_signed(range, nulls))
+    }
+}
+
+impl FixedWidth for i64 {
+    fn above(self, min: Self) -> Option<usize> {
+        usize::try_from(self.checked_sub(min)?).ok()
+    }
+
+    fn append(values: &[Self], page: &mut Vec<u8>) {
+        append_each(values, page, i64::to_le_bytes);
+    }
+
+    fn statistics(range: Option<(Self, Self)>, nulls: usize) -> Statistics {
+        Statistics::Int64(statistics::of_signed(range, nulls))
+    }
+}
+
+impl FixedWidth for i128 {
+    fn above(self, min: Self) -> Option<usize> {
+        usize::try_from(self.checked_sub(min)?).ok()
+    }
+
+    /// 16 bytes, the highest first.
+    fn append(values: &[Self], page: &mut Vec<u8>) {
+        append_each(values, page, i128::to_be_bytes);
+    }
+
+    fn statistics(range: Option<(Self, Self)>, nulls: usize) -> Statistics {
+        statistics::of_decimals(range, nulls)
+    }
+}

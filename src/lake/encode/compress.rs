@@ -30,7 +30,10 @@ pub(super) enum Content {
     Any,
 }
 
-/// How zstd compresses numbers in place of what its level 3 says. Most of their bytes are those of the number before or
+/// The level at which [`FOR_NUMBERS`] makes pages smaller and takes less time; lower ones are faster than that, higher
+/// ones smaller.
+const TUNED_LEVEL: u8 = 3;
+/// How zstd compresses numbers in place of what its level says. Most of their bytes are those of the number before or
 /// digits of their own, so that matches shorter than seven bytes cost more than they save.
 const FOR_NUMBERS: [CParameter; 3] =
     [CParameter::Strategy(Strategy::ZSTD_fast), CParameter::MinMatch(7), CParameter::HashLog(17)];
@@ -43,7 +46,7 @@ impl Compressor {
             Compression::Zstd(level) => {
                 let compressor = || zstd::bulk::Compressor::new(level.into()).map_err(failure);
                 let mut numbers = compressor()?;
-                if level == 3 {
+                if level == TUNED_LEVEL {
                     for parameter in FOR_NUMBERS {
                         numbers.set_parameter(parameter).map_err(failure)?;
                     }
@@ -76,7 +79,7 @@ impl Compressor {
         }
     }
 
-    /// Whether the codec finds repetitions that are whole bytes long, however far apart they are within a page.
+    /// Whether there is a codec, which finds sequences of bytes again that were in the page before.
     pub(super) fn finds_repetitions(&self) -> bool {
         !matches!(self.codec, Codec::None)
     }

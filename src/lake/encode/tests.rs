@@ -195,18 +195,17 @@ proptest! {
 
 #[test]
 fn row_groups_of_several_pages_are_read_back() {
-    for (codec, nulls) in CODECS[..3].iter().zip([Nulls::None, Nulls::Ends, Nulls::Every(5)]) {
-        for distinct in [50, 200_000, u64::MAX] {
-            let rows = PAGE_ROWS * 2 + 77;
-            let column = Column { seed: 1, distinct: distinct.min(1 << 20), run: 1, nulls };
-            let arrays = (0..6).map(|at| column.array(at, rows)).collect();
-            let metadata = are_read_back(&schema(), &[arrays], *codec);
-            let pages = |column: usize| {
-                let encodings = metadata.row_group(0).column(column).page_encoding_stats().unwrap();
-                encodings.last().unwrap().count
-            };
-            assert!((1..6).all(|column| pages(column) == 3));
-        }
+    let cases = [(50, Nulls::None), (200_000, Nulls::Ends), (1 << 20, Nulls::Every(5))];
+    for (codec, (distinct, nulls)) in CODECS.iter().zip(cases) {
+        let rows = PAGE_ROWS * 2 + 77;
+        let column = Column { seed: 1, distinct, run: 1, nulls };
+        let arrays = (0..6).map(|at| column.array(at, rows)).collect();
+        let metadata = are_read_back(&schema(), &[arrays], *codec);
+        let pages = |column: usize| {
+            let encodings = metadata.row_group(0).column(column).page_encoding_stats().unwrap();
+            encodings.last().unwrap().count
+        };
+        assert!((1..6).all(|column| pages(column) == 3));
     }
 }
 

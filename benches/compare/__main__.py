@@ -1,0 +1,296 @@
+"""Compares billing-lake with other ways from billing JSON to Parquet. Started by `benches/compare/run`."""
+
+import argparse
+import collections
+import datetime
+import json
+import os
+import pathlib
+import platform
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+from typing import Any
+
+import measure
+import report
+from peers import BILLING_LAKE, CODECS, GZIP, LINES, PAGES, PEERS, Peer
+from results import Comparison, Kind, Result
+
+KINDS = ("repeating", "shuffled", "unique")
+Key = tuple[str, str]
+"""A peer and a codec."""
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="benches/compare/run", description=__doc__)
+    parser.add_argument("--rows", type=int, help="rows of each kind of data, 1,000 a page (default 400000: 586 MB a kind)")
+    parser.add_argument("--runs", type=int, help="interleaved runs; the medians count (default 3)")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of data (default %(default)s)")
+    parser.add_argument("--peers", default=",".join(peer.key for peer in PEERS), help="who takes part (default %(default)s)")
+    parser.add_argument("--codecs", default=",".join(CODECS), help="codecs (default %(default)s)")
+    parser.add_argument("--share", type=int, default=8, help="slow peers get one row in so many (default %(default)s)")
+    parser.add_argument("--spark", action="store_true", help="let Spark read the files too; needs Java 17 or later")
+    parser.add_argument("--quick", action="store_true", help="20000 rows, 1 run: to see it work; figures of so little data mislead")
+    parser.add_argument("--out", type=pathlib.Path, help="where the documents go (default docs; with --quick the work folder)")
+    parser.add_argument("--render", action="store_true", help="only draw the documents anew from comparison.json")
+    parser.add_argument("--program", help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("target/compare"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.rows = options.rows or (20_000 if options.quick else 400_000)
+    options.runs = options.runs or (1 if options.quick else 3)
+    options.out = options.out or (options.work if options.quick else pathlib.Path("docs"))
+    for name, known in (("kinds", KINDS), ("codecs", CODECS), ("peers", [peer.key for peer in PEERS])):
+        chosen = getattr(options, name).split(",")
+        if unknown := set(chosen) - set(known):
+            parser.error(f"--{name}: {', '.join(sorted(unknown))}: none of {', '.join(known)}")
+        setattr(options, name, [one for one in known if one in chosen])
+    if BILLING_LAKE.key not in options.peers:
+        parser.error("--peers: billing-lake is what the others are compared with")
+    return options
+
+
+def tell(text: str) -> None:
+    """Progress, for people."""
+    print(f"== {text}", file=sys.stderr, flush=True)
+
+
+# --- one conversion ---------------------------------------------------------------------------------------------------
+
+
+def convert(peer: Peer, codec: str, data: pathlib.Path, out: pathlib.Path, options: argparse.Namespace) -> measure.Usage:
+    """Lets a peer make the file `out` of the data, and says what that took."""
+    source = {PAGES: "pages", GZIP: "gzip", LINES: "share.ndjson" if peer.slow else "lines.ndjson"}[peer.reads]
+    out.unlink(missing_ok=True)
+    if peer.key not in (BILLING_LAKE.key, "billing-lake-gzip"):
+        worker = pathlib.Path(__file__).with_name("worker.py")
+        return measure.run([sys.executable, str(worker), peer.key, str(data / source), str(out), codec], options.work)
+    lake = options.work / "lake"
+    shutil.rmtree(lake, ignore_errors=True)
+    words = ["--enrollment", "100", "--dest", str(lake), "--compression", "zstd:3" if codec == "zstd" else codec, "--quiet"]
+    usage = measure.run([options.program, "convert", str(data / source), *words], options.work)
+    (made,) = (lake / "usage_details").rglob("*.parquet")
+    made.rename(out)
+    return usage
+
+
+def start(peer: Peer, options: argparse.Namespace) -> measure.Usage:
+    """What a peer takes to start. Nothing is taken off billing-lake."""
+    if peer.reads == GZIP or peer is BILLING_LAKE:
+        return measure.Usage(0.0, 0.0, 0)
+    worker = pathlib.Path(__file__).with_name("worker.py")
+    return measure.run([sys.executable, str(worker), peer.key], options.work)
+
+
+def runs(kind: Kind, share_rows: int, data: pathlib.Path, files: pathlib.Path, options: argparse.Namespace) -> None:
+    """All conversions of one kind of data, interleaved: each run has every peer once with every codec, and each run
+    begins with another peer, so that no one is always first or always behind the same neighbour."""
+    peers = [peer for peer in PEERS if peer.key in options.peers]
+    usages: dict[Key, list[measure.Usage]] = collections.defaultdict(list)
+    starts: dict[str, list[float]] = collections.defaultdict(list)
+    failed: dict[Key, str] = {}
+    for run in range(options.runs):
+        for peer in peers[run % len(peers):] + peers[: run % len(peers)]:
+            try:
+                starts[peer.key].append(start(peer, options).cpu)
+            except measure.Failed as reason:
+                failed |= {(peer.key, codec): f"it does not start: {reason}" for codec in options.codecs}
+            for codec in options.codecs:
+                key = (peer.key, codec)
+                if key in failed:
+                    continue
+                try:
+                    usages[key].append(convert(peer, codec, data, files / f"{peer.key}-{codec}.parquet", options))
+                    tell(f"{kind.name}, run {run + 1}: {peer.title}, {CODECS[codec]}: {usages[key][-1].cpu:.2f} s of CPU")
+                except measure.Failed as reason:
+                    failed[key] = str(reason)
+                    tell(f"{kind.name}, run {run + 1}: {peer.title}, {CODECS[codec]}: FAILED, {reason}")
+    for codec in options.codecs:
+        for peer in peers:
+            result = Result(peer.key, codec, share_rows if peer.slow else kind.rows)
+            kind.results.append(result)
+            if reason := failed.get((peer.key, codec)):
+                result.failed = reason
+                continue
+            took, result.start = usages[peer.key, codec], statistics.median(starts[peer.key])
+            cpus = [usage.cpu - result.start for usage in took]
+            result.cpu, result.cpu_least, result.cpu_most = statistics.median(cpus), min(cpus), max(cpus)
+            result.wall = statistics.median(usage.wall for usage in took)
+            result.peak = int(statistics.median(usage.peak for usage in took))
+            result.file = (files / f"{peer.key}-{codec}.parquet").stat().st_size
+
+
+# --- what the files hold, and what reading them costs -------------------------------------------------------------------
+
+
+def look(kind: Kind, files: pathlib.Path, contract: list[dict[str, str]], spark: bool, options: argparse.Namespace) -> list[str]:
+    """Looks into the files. Returns what is wrong with billing-lake's; what is wrong with another's makes it failed."""
+    wrong: list[str] = []
+    for codec in options.codecs:
+        results = {result.peer: result for result in kind.results if result.codec == codec}
+        for result in results.values():
+            if result.failed and result.peer.startswith(BILLING_LAKE.key):
+                wrong.append(f"{kind.name}, {codec}, {result.peer}: {result.failed}")
+        asked = [
+            {"key": key, "path": str(files / f"{key}-{codec}.parquet"), "whole": result.rows == kind.rows, "rows": result.rows}
+            for key, result in results.items()
+            if not result.failed
+        ]
+        found = measure.ask("files.py", {"contract": contract, "files": asked})
+        for key, told in found.items():
+            wrong += judge(kind, results[key], told)
+        if not spark:
+            continue
+        whole = [entry for entry in asked if entry["whole"] and not results[entry["key"]].failed]
+        for key, told in measure.ask("spark.py", {"contract": contract, "files": whole}).items():
+            results[key].scan_spark, results[key].spark_refused = told.get("seconds"), told.get("refused")
+    return wrong
+
+
+def judge(kind: Kind, result: Result, told: dict[str, Any]) -> list[str]:
+    """Takes over what was found in a file, and returns what must not be: rows that are missing, and sums of billing-lake
+    that are not exact. A file that cannot be read makes its peer failed."""
+    where = f"{kind.name}, {result.codec}, {result.peer}"
+    ours = result.peer.startswith(BILLING_LAKE.key)
+    if reason := told.get("failed"):
+        result.failed = f"DuckDB cannot read its file: {reason}"
+        return [f"{where}: {result.failed}"] if ours else []
+    if told["rows"] != result.rows:
+        result.failed = f"{told['rows']} rows of {result.rows} in its file"
+        return [f"{where}: {result.failed}"]
+    result.cost, result.money, result.other_cells = told["cost"], told["money"], told["other_cells"]
+    result.scan_text, result.scan_money = told.get("scan_text"), told.get("scan_money")
+    if not ours:
+        return []
+    exact = {"cost": told["cost"], "consumedQuantity": told["quantity"]}
+    return [
+        f"{where}: sum({field}) is {exact[field]} in its file, and {kind.sums[field]} in the text"
+        for field in exact
+        if not same(exact[field], kind.sums[field])
+    ]
+
+
+def same(left: str, right: str) -> bool:
+    """Whether two decimals are the same number, whatever zeros they end with."""
+    import decimal
+
+    return decimal.Decimal(left) == decimal.Decimal(right)
+
+
+# --- what it was done with ----------------------------------------------------------------------------------------------
+
+
+def first_line(*command: str) -> str:
+    """What a command says first, or nothing when there is no such command."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, text=True)
+        return done.stdout.splitlines()[0].strip() if done.stdout.strip() else ""
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def machine() -> dict[str, str]:
+    """The machine, as the kernel names it."""
+    about = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":", 1)[1].strip() for line in about if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "CPU": f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores",
+        "memory": f"{memory:.0f} GiB",
+        "kernel": f"Linux {platform.release()}",
+        "load before": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+def versions(program: str, spark: bool) -> dict[str, str]:
+    """Of everything that takes part."""
+    import importlib.metadata
+
+    commit = first_line("git", "describe", "--always", "--dirty", "--exclude", "*")
+    found = {"billing-lake": first_line(program, "--version").removeprefix("billing-lake ") + (f" ({commit})" if commit else "")}
+    for name, package in (
+        ("DuckDB", "duckdb"), ("Polars", "polars"), ("PyArrow", "pyarrow"), ("chDB", "chdb"), ("pandas", "pandas"),
+        ("NumPy", "numpy"), *([("Spark", "pyspark")] if spark else []),
+    ):
+        try:
+            found[name] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    found |= {"Python": platform.python_version(), "Rust": first_line("rustc", "--version").removeprefix("rustc ")}
+    if spark:
+        found["Java"] = first_line("java", "-version")
+    return found
+
+
+def why_no_spark(wanted: bool) -> str:
+    """Empty when Spark can take part."""
+    import importlib.util
+
+    if not wanted:
+        return "`--spark` was not given"
+    if not shutil.which("java"):
+        return "java is missing"
+    return "" if importlib.util.find_spec("pyspark") else "pyspark could not be installed"
+
+
+# --- the command ----------------------------------------------------------------------------------------------------------
+
+
+def compare(options: argparse.Namespace) -> tuple[Comparison, list[str]]:
+    """Makes, measures and checks; one kind of data after the other, so that the disk holds one at a time."""
+    no_spark = why_no_spark(options.spark)
+    command = shlex.join(["benches/compare/run", *sys.argv[1:][4:]])
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    comparison = Comparison(
+        today, command, options.rows, options.runs, machine(), versions(options.program, not no_spark), no_spark
+    )
+    described = subprocess.run([options.program, "schema", "usage_details", "--format", "json"], check=True, stdout=subprocess.PIPE)
+    (dataset,) = json.loads(described.stdout)
+    contract = [column for column in dataset["columns"] if column["field"]]  # what the JSON has, not what the lake adds
+    data, files = options.work / "data", options.work / "files"
+    wrong: list[str] = []
+    for name in options.kinds:
+        tell(f"{name}: {options.rows:,} rows are made, as pages, packed pages and NDJSON")
+        asked = {"program": options.program, "folder": str(data), "kind": name, "rows": options.rows, "share": options.share}
+        made = measure.ask("data.py", asked)
+        shutil.rmtree(files, ignore_errors=True)
+        files.mkdir(parents=True)
+        share_rows = made.pop("share_rows")
+        kind = Kind(name, **made)
+        comparison.kinds.append(kind)
+        runs(kind, share_rows, data, files, options)
+        tell(f"{name}: the files are checked and scanned")
+        wrong += look(kind, files, contract, not no_spark, options)
+    comparison.least_peak = measure.own_peak()
+    shutil.rmtree(data)
+    return comparison, wrong
+
+
+def main() -> int:
+    """Returns the exit code."""
+    options = arguments()
+    json_file = options.out / "comparison.json"
+    wrong: list[str] = []
+    if options.render:
+        comparison = Comparison.load(json_file)
+    else:
+        options.work.mkdir(parents=True, exist_ok=True)
+        comparison, wrong = compare(options)
+        (options.work if wrong else options.out).mkdir(parents=True, exist_ok=True)
+        json_file = options.work / "comparison.json" if wrong else json_file
+        comparison.save(json_file)
+    if not wrong:
+        report.write(comparison, options.out)
+    print(report.tables(comparison))
+    for told in wrong:
+        print(f"WRONG: {told}")
+    if wrong:
+        print(f"No document was written; what was found is in {json_file}.")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

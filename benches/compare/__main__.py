@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of data (default %(default)s)")
     parser.add_argument("--peers", default=",".join(peer.key for peer in PEERS), help="who takes part (default %(default)s)")
     parser.add_argument("--codecs", default=",".join(CODECS), help="codecs (default %(default)s)")
-    parser.add_argument("--share", type=int, default=8, help="slow peers get one row in so many (default %(default)s)")
+    parser.add_argument("--share", type=int, help="slow peers get one row in so many (default 8)")
     parser.add_argument("--spark", action="store_true", help="let Spark read the files too; needs Java 17 or later")
     parser.add_argument("--quick", action="store_true", help="20000 rows, 1 run: to see it work; figures of so little data mislead")
     parser.add_argument("--out", type=pathlib.Path, help="where the documents go (default docs; with --quick the work folder)")
@@ -42,6 +42,7 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     options.rows = options.rows or (20_000 if options.quick else 400_000)
     options.runs = options.runs or (1 if options.quick else 3)
+    options.share = options.share or (1 if options.quick else 8)
     options.out = options.out or (options.work if options.quick else pathlib.Path("docs"))
     for name, known in (("kinds", KINDS), ("codecs", CODECS), ("peers", [peer.key for peer in PEERS])):
         chosen = getattr(options, name).split(",")

@@ -44,7 +44,7 @@ def whole_cpu(result: Result, kind: Kind) -> float:
 def ratio(result: Result, kind: Kind, codec: str) -> str:
     """How many times billing-lake's CPU seconds."""
     ours = next(one for one in kind.results if one.peer == MAIN[0] and one.codec == codec)
-    if ours.failed or result.failed or ours.cpu <= 0:
+    if ours.failed or result.failed or ours.cpu <= 0 or result.cpu <= 0:
         return "–"
     return f"{whole_cpu(result, kind) / ours.cpu:.1f}"
 

@@ -27,15 +27,23 @@ Key = tuple[str, str]
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="benches/compare/run", description=__doc__)
-    parser.add_argument("--rows", type=int, help="rows of each kind of data, 1,000 a page (default 400000: 586 MB a kind)")
+    parser.add_argument(
+        "--rows", type=int, help="rows of each kind of data, 1,000 a page (default 400000: 586 MB a kind)"
+    )
     parser.add_argument("--runs", type=int, help="interleaved runs; the medians count (default 3)")
     parser.add_argument("--kinds", default=",".join(KINDS), help="kinds of data (default %(default)s)")
-    parser.add_argument("--peers", default=",".join(peer.key for peer in PEERS), help="who takes part (default %(default)s)")
+    parser.add_argument(
+        "--peers", default=",".join(peer.key for peer in PEERS), help="who takes part (default %(default)s)"
+    )
     parser.add_argument("--codecs", default=",".join(CODECS), help="codecs (default %(default)s)")
     parser.add_argument("--share", type=int, help="slow peers get one row in so many (default 8)")
     parser.add_argument("--spark", action="store_true", help="let Spark read the files too; needs Java 17 or later")
-    parser.add_argument("--quick", action="store_true", help="20000 rows, 1 run: to see it work; figures of so little data mislead")
-    parser.add_argument("--out", type=pathlib.Path, help="where the documents go (default docs; with --quick the work folder)")
+    parser.add_argument(
+        "--quick", action="store_true", help="20000 rows, 1 run: to see it work; figures of so little data mislead"
+    )
+    parser.add_argument(
+        "--out", type=pathlib.Path, help="where the documents go (default docs; with --quick the work folder)"
+    )
     parser.add_argument("--render", action="store_true", help="only draw the documents anew from comparison.json")
     parser.add_argument("--program", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("target/compare"), help=argparse.SUPPRESS)
@@ -62,7 +70,9 @@ def tell(text: str) -> None:
 # --- one conversion ---------------------------------------------------------------------------------------------------
 
 
-def convert(peer: Peer, codec: str, data: pathlib.Path, out: pathlib.Path, options: argparse.Namespace) -> measure.Usage:
+def convert(
+    peer: Peer, codec: str, data: pathlib.Path, out: pathlib.Path, options: argparse.Namespace
+) -> measure.Usage:
     """Lets a peer make the file `out` of the data, and says what that took."""
     source = {PAGES: "pages", GZIP: "gzip", LINES: "share.ndjson" if peer.slow else "lines.ndjson"}[peer.reads]
     out.unlink(missing_ok=True)
@@ -71,7 +81,15 @@ def convert(peer: Peer, codec: str, data: pathlib.Path, out: pathlib.Path, optio
         return measure.run([sys.executable, str(worker), peer.key, str(data / source), str(out), codec], options.work)
     lake = options.work / "lake"
     shutil.rmtree(lake, ignore_errors=True)
-    words = ["--enrollment", "100", "--dest", str(lake), "--compression", "zstd:3" if codec == "zstd" else codec, "--quiet"]
+    words = [
+        "--enrollment",
+        "100",
+        "--dest",
+        str(lake),
+        "--compression",
+        "zstd:3" if codec == "zstd" else codec,
+        "--quiet",
+    ]
     usage = measure.run([options.program, "convert", str(data / source), *words], options.work)
     (made,) = (lake / "usage_details").rglob("*.parquet")
     made.rename(out)
@@ -94,7 +112,7 @@ def runs(kind: Kind, share_rows: int, data: pathlib.Path, files: pathlib.Path, o
     starts: dict[str, list[float]] = collections.defaultdict(list)
     failed: dict[Key, str] = {}
     for run in range(options.runs):
-        for peer in peers[run % len(peers):] + peers[: run % len(peers)]:
+        for peer in peers[run % len(peers) :] + peers[: run % len(peers)]:
             try:
                 starts[peer.key].append(start(peer, options).cpu)
             except measure.Failed as reason:
@@ -105,7 +123,9 @@ def runs(kind: Kind, share_rows: int, data: pathlib.Path, files: pathlib.Path, o
                     continue
                 try:
                     usages[key].append(convert(peer, codec, data, files / f"{peer.key}-{codec}.parquet", options))
-                    tell(f"{kind.name}, run {run + 1}: {peer.title}, {CODECS[codec]}: {usages[key][-1].cpu:.2f} s of CPU")
+                    tell(
+                        f"{kind.name}, run {run + 1}: {peer.title}, {CODECS[codec]}: {usages[key][-1].cpu:.2f} s of CPU"
+                    )
                 except measure.Failed as reason:
                     failed[key] = str(reason)
                     tell(f"{kind.name}, run {run + 1}: {peer.title}, {CODECS[codec]}: FAILED, {reason}")
@@ -113,8 +133,8 @@ def runs(kind: Kind, share_rows: int, data: pathlib.Path, files: pathlib.Path, o
         for peer in peers:
             result = Result(peer.key, codec, share_rows if peer.slow else kind.rows)
             kind.results.append(result)
-            if reason := failed.get((peer.key, codec)):
-                result.failed = reason
+            result.failed = failed.get((peer.key, codec))
+            if result.failed:
                 continue
             took, result.start = usages[peer.key, codec], statistics.median(starts[peer.key])
             cpus = [usage.cpu - result.start for usage in took]
@@ -127,7 +147,9 @@ def runs(kind: Kind, share_rows: int, data: pathlib.Path, files: pathlib.Path, o
 # --- what the files hold, and what reading them costs -------------------------------------------------------------------
 
 
-def look(kind: Kind, files: pathlib.Path, contract: list[dict[str, str]], spark: bool, options: argparse.Namespace) -> list[str]:
+def look(
+    kind: Kind, files: pathlib.Path, contract: list[dict[str, str]], spark: bool, options: argparse.Namespace
+) -> list[str]:
     """Looks into the files. Returns what is wrong with billing-lake's; what is wrong with another's makes it failed."""
     wrong: list[str] = []
     for codec in options.codecs:
@@ -135,8 +157,13 @@ def look(kind: Kind, files: pathlib.Path, contract: list[dict[str, str]], spark:
         for result in results.values():
             if result.failed and result.peer.startswith(BILLING_LAKE.key):
                 wrong.append(f"{kind.name}, {codec}, {result.peer}: {result.failed}")
-        asked = [
-            {"key": key, "path": str(files / f"{key}-{codec}.parquet"), "whole": result.rows == kind.rows, "rows": result.rows}
+        asked: list[dict[str, Any]] = [
+            {
+                "key": key,
+                "path": str(files / f"{key}-{codec}.parquet"),
+                "whole": result.rows == kind.rows,
+                "rows": result.rows,
+            }
             for key, result in results.items()
             if not result.failed
         ]
@@ -211,10 +238,18 @@ def versions(program: str, spark: bool) -> dict[str, str]:
     import importlib.metadata
 
     commit = first_line("git", "describe", "--always", "--dirty", "--exclude", "*")
-    found = {"billing-lake": first_line(program, "--version").removeprefix("billing-lake ") + (f" ({commit})" if commit else "")}
+    found = {
+        "billing-lake": first_line(program, "--version").removeprefix("billing-lake ")
+        + (f" ({commit})" if commit else "")
+    }
     for name, package in (
-        ("DuckDB", "duckdb"), ("Polars", "polars"), ("PyArrow", "pyarrow"), ("chDB", "chdb"), ("pandas", "pandas"),
-        ("NumPy", "numpy"), *([("Spark", "pyspark")] if spark else []),
+        ("DuckDB", "duckdb"),
+        ("Polars", "polars"),
+        ("PyArrow", "pyarrow"),
+        ("chDB", "chdb"),
+        ("pandas", "pandas"),
+        ("NumPy", "numpy"),
+        *([("Spark", "pyspark")] if spark else []),
     ):
         try:
             found[name] = importlib.metadata.version(package)
@@ -248,14 +283,22 @@ def compare(options: argparse.Namespace) -> tuple[Comparison, list[str]]:
     comparison = Comparison(
         today, command, options.rows, options.runs, machine(), versions(options.program, not no_spark), no_spark
     )
-    described = subprocess.run([options.program, "schema", "usage_details", "--format", "json"], check=True, stdout=subprocess.PIPE)
+    described = subprocess.run(
+        [options.program, "schema", "usage_details", "--format", "json"], check=True, stdout=subprocess.PIPE
+    )
     (dataset,) = json.loads(described.stdout)
     contract = [column for column in dataset["columns"] if column["field"]]  # what the JSON has, not what the lake adds
     data, files = options.work / "data", options.work / "files"
     wrong: list[str] = []
     for name in options.kinds:
         tell(f"{name}: {options.rows:,} rows are made, as pages, packed pages and NDJSON")
-        asked = {"program": options.program, "folder": str(data), "kind": name, "rows": options.rows, "share": options.share}
+        asked = {
+            "program": options.program,
+            "folder": str(data),
+            "kind": name,
+            "rows": options.rows,
+            "share": options.share,
+        }
         made = measure.ask("data.py", asked)
         shutil.rmtree(files, ignore_errors=True)
         files.mkdir(parents=True)

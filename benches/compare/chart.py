@@ -29,7 +29,9 @@ def draw(comparison: Comparison, codec: str, codec_name: str) -> str:
     for kind in comparison.kinds:
         found = {result.peer: result for result in kind.results if result.codec == codec}
         bars = [
-            (key, None if found[key].failed else speed(found[key], kind.line_bytes, kind.rows)) for key in MAIN if key in found
+            (key, None if found[key].failed else speed(found[key], kind.line_bytes, kind.rows))
+            for key in MAIN
+            if key in found
         ]
         rows.append((kind.name, bars))
     most = max((value or 0.0 for _, bars in rows for _, value in bars), default=0.0) or 1.0

@@ -54,7 +54,18 @@ class Rows:
 def make(program: str, folder: pathlib.Path, kind: str, rows: int, share: int) -> dict[str, Any]:
     """Makes the data in `folder`, and tells what it is."""
     shutil.rmtree(folder, ignore_errors=True)
-    options = ["--data", kind, "--rows-per-month", str(rows), "--months", "1", "--from", PERIOD, "--enrollments", ENROLLMENT]
+    options = [
+        "--data",
+        kind,
+        "--rows-per-month",
+        str(rows),
+        "--months",
+        "1",
+        "--from",
+        PERIOD,
+        "--enrollments",
+        ENROLLMENT,
+    ]
     command = [program, "simulate", "--write-pages", str(folder / "written"), *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     pages = folder / "pages"

@@ -70,7 +70,13 @@ def look(file: File, first_cells: dict[str, int] | None) -> tuple[dict[str, Any]
     )
     cells = file.cells()
     different = [field for field in cells if first_cells is not None and cells[field] != first_cells[field]]
-    told = {"rows": rows, "cost": str(cost_sum), "quantity": str(quantity_sum), "money": money, "other_cells": different}
+    told = {
+        "rows": rows,
+        "cost": str(cost_sum),
+        "quantity": str(quantity_sum),
+        "money": money,
+        "other_cells": different,
+    }
     return told, cells
 
 

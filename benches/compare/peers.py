@@ -26,13 +26,28 @@ BILLING_LAKE = Peer("billing-lake", "billing-lake", PAGES, "`billing-lake conver
 
 PEERS = [
     BILLING_LAKE,
-    Peer("duckdb", "DuckDB", LINES, "`COPY (SELECT * FROM read_json(LINES, format = 'newline_delimited')) TO …`, `SET threads = 1`"),
+    Peer(
+        "duckdb",
+        "DuckDB",
+        LINES,
+        "`COPY (SELECT * FROM read_json(LINES, format = 'newline_delimited')) TO …`, `SET threads = 1`",
+    ),
     Peer("polars", "Polars", LINES, "`scan_ndjson(LINES).sink_parquet(…)`, `POLARS_MAX_THREADS=1`"),
     Peer("pyarrow", "PyArrow", LINES, "`json.read_json(LINES, use_threads=False)`, `parquet.write_table(…)`"),
-    Peer("chdb", "chDB (ClickHouse)", LINES, "`INSERT INTO FUNCTION file(…, Parquet) SELECT * FROM file(LINES, JSONEachRow)`, `max_threads = 1`"),
+    Peer(
+        "chdb",
+        "chDB (ClickHouse)",
+        LINES,
+        "`INSERT INTO FUNCTION file(…, Parquet) SELECT * FROM file(LINES, JSONEachRow)`, `max_threads = 1`",
+    ),
     Peer("pandas", "json + pandas", LINES, "`json.loads` of each line, `DataFrame(…).to_parquet(…)`", slow=True),
     Peer("billing-lake-gzip", "billing-lake, gzip pages", GZIP, "as above, each page packed with gzip, level 6"),
-    Peer("duckdb-pages", "DuckDB, pages", PAGES, "`COPY (SELECT unnest(data, max_depth := 2) FROM read_json('PAGES/*.json')) TO …`"),
+    Peer(
+        "duckdb-pages",
+        "DuckDB, pages",
+        PAGES,
+        "`COPY (SELECT unnest(data, max_depth := 2) FROM read_json('PAGES/*.json')) TO …`",
+    ),
 ]
 
 MAIN = ("billing-lake", "duckdb", "polars", "pyarrow", "chdb", "pandas")

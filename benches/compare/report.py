@@ -77,7 +77,17 @@ def summary(comparison: Comparison, codec: str) -> str:
 
 def detail(comparison: Comparison, kind: Kind, codec: str) -> str:
     """Everything that was measured for one kind of data with one codec."""
-    head = ["", "CPU (least–most)", "× billing-lake", "start, off", "wall", "peak memory", "file", "money is", "sum(cost) off by"]
+    head = [
+        "",
+        "CPU (least–most)",
+        "× billing-lake",
+        "start, off",
+        "wall",
+        "peak memory",
+        "file",
+        "money is",
+        "sum(cost) off by",
+    ]
     head += ["scan, text", "scan, money"] + ([] if comparison.spark else ["scan, Spark"])
     rows = []
     for result in (one for one in kind.results if one.codec == codec):
@@ -133,8 +143,12 @@ def tables(comparison: Comparison) -> str:
 
 
 def _what_was_done(comparison: Comparison) -> str:
-    peers: list[Peer] = [one for one in PEERS if any(one.key == found.peer for kind in comparison.kinds for found in kind.results)]
-    calls = table(["", "reads", "call"], [[one.title, "NDJSON" if one.reads == LINES else one.reads, one.how] for one in peers])
+    peers: list[Peer] = [
+        one for one in PEERS if any(one.key == found.peer for kind in comparison.kinds for found in kind.results)
+    ]
+    calls = table(
+        ["", "reads", "call"], [[one.title, "NDJSON" if one.reads == LINES else one.reads, one.how] for one in peers]
+    )
     spark = (
         f"Spark did not read the files: {comparison.spark}."
         if comparison.spark

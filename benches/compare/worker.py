@@ -8,11 +8,14 @@ decide what a column is (DuckDB's default), since fewer miss a column that begin
 """
 
 import sys
+from typing import Literal
+
+Codec = Literal["zstd", "snappy"]
 
 SAMPLE_ROWS = 20_480
 
 
-def duckdb(source: str | None, out: str, codec: str, pages: bool = False) -> None:
+def duckdb(source: str | None, out: str, codec: Codec, pages: bool = False) -> None:
     """NDJSON, or a folder of pages, by DuckDB."""
     import duckdb as engine
 
@@ -27,12 +30,12 @@ def duckdb(source: str | None, out: str, codec: str, pages: bool = False) -> Non
     connection.execute(f"COPY ({query}) TO '{out}' (FORMAT parquet, {options})")
 
 
-def duckdb_pages(source: str | None, out: str, codec: str) -> None:
+def duckdb_pages(source: str | None, out: str, codec: Codec) -> None:
     """A folder of pages by DuckDB."""
     duckdb(source, out, codec, pages=True)
 
 
-def polars(source: str | None, out: str, codec: str) -> None:
+def polars(source: str | None, out: str, codec: Codec) -> None:
     """NDJSON by Polars' streaming engine."""
     import polars as engine
 
@@ -41,7 +44,7 @@ def polars(source: str | None, out: str, codec: str) -> None:
         frame.sink_parquet(out, compression=codec, compression_level=3 if codec == "zstd" else None)
 
 
-def pyarrow(source: str | None, out: str, codec: str) -> None:
+def pyarrow(source: str | None, out: str, codec: Codec) -> None:
     """NDJSON by Arrow's own reader and writer in C++."""
     import pyarrow
     import pyarrow.json
@@ -53,7 +56,7 @@ def pyarrow(source: str | None, out: str, codec: str) -> None:
         pyarrow.parquet.write_table(table, out, compression=codec, compression_level=3 if codec == "zstd" else None)
 
 
-def chdb(source: str | None, out: str, codec: str) -> None:
+def chdb(source: str | None, out: str, codec: Codec) -> None:
     """NDJSON by ClickHouse in the process."""
     import chdb as engine
 
@@ -66,10 +69,12 @@ def chdb(source: str | None, out: str, codec: str) -> None:
         f"output_format_parquet_compression_method = '{codec}', output_format_compression_level = 3, "
         f"input_format_max_rows_to_read_for_schema_inference = {SAMPLE_ROWS}"
     )
-    engine.query(f"INSERT INTO FUNCTION file('{out}', Parquet) SELECT * FROM file('{source}', JSONEachRow) SETTINGS {settings}")
+    engine.query(
+        f"INSERT INTO FUNCTION file('{out}', Parquet) SELECT * FROM file('{source}', JSONEachRow) SETTINGS {settings}"
+    )
 
 
-def pandas(source: str | None, out: str, codec: str) -> None:
+def pandas(source: str | None, out: str, codec: Codec) -> None:
     """NDJSON by Python's own JSON module, row by row, and pandas."""
     import json
 

@@ -3,10 +3,9 @@
 import argparse
 import collections
 import datetime
+import decimal
 import json
-import os
 import pathlib
-import platform
 import shlex
 import shutil
 import statistics
@@ -16,6 +15,7 @@ from typing import Any
 
 import measure
 import report
+import surroundings
 from peers import BILLING_LAKE, CODECS, GZIP, LINES, PAGES, PEERS, Peer
 from results import Comparison, Kind, Result
 
@@ -115,7 +115,7 @@ def runs(kind: Kind, share_rows: int, data: pathlib.Path, files: pathlib.Path, o
         for peer in peers[run % len(peers) :] + peers[: run % len(peers)]:
             try:
                 starts[peer.key].append(start(peer, options).cpu)
-            except measure.Failed as reason:
+            except measure.FailedError as reason:
                 failed |= {(peer.key, codec): f"it does not start: {reason}" for codec in options.codecs}
             for codec in options.codecs:
                 key = (peer.key, codec)
@@ -126,7 +126,7 @@ def runs(kind: Kind, share_rows: int, data: pathlib.Path, files: pathlib.Path, o
                     tell(
                         f"{kind.name}, run {run + 1}: {peer.title}, {CODECS[codec]}: {usages[key][-1].cpu:.2f} s of CPU"
                     )
-                except measure.Failed as reason:
+                except measure.FailedError as reason:
                     failed[key] = str(reason)
                     tell(f"{kind.name}, run {run + 1}: {peer.title}, {CODECS[codec]}: FAILED, {reason}")
     for codec in options.codecs:
@@ -144,7 +144,7 @@ def runs(kind: Kind, share_rows: int, data: pathlib.Path, files: pathlib.Path, o
             result.file = (files / f"{peer.key}-{codec}.parquet").stat().st_size
 
 
-# --- what the files hold, and what reading them costs -------------------------------------------------------------------
+# --- what the files hold, and what reading them costs -----------------------------------------------------------------
 
 
 def look(
@@ -203,85 +203,25 @@ def judge(kind: Kind, result: Result, told: dict[str, Any]) -> list[str]:
 
 def same(left: str, right: str) -> bool:
     """Whether two decimals are the same number, whatever zeros they end with."""
-    import decimal
-
     return decimal.Decimal(left) == decimal.Decimal(right)
 
 
-# --- what it was done with ----------------------------------------------------------------------------------------------
-
-
-def first_line(*command: str) -> str:
-    """What a command says first, or nothing when there is no such command."""
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True, text=True)
-        return done.stdout.splitlines()[0].strip() if done.stdout.strip() else ""
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def machine() -> dict[str, str]:
-    """The machine, as the kernel names it."""
-    about = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.split(":", 1)[1].strip() for line in about if line.startswith("model name")]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "CPU": f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores",
-        "memory": f"{memory:.0f} GiB",
-        "kernel": f"Linux {platform.release()}",
-        "load before": f"{os.getloadavg()[0]:.1f}",
-    }
-
-
-def versions(program: str, spark: bool) -> dict[str, str]:
-    """Of everything that takes part."""
-    import importlib.metadata
-
-    commit = first_line("git", "describe", "--always", "--dirty", "--exclude", "*")
-    found = {
-        "billing-lake": first_line(program, "--version").removeprefix("billing-lake ")
-        + (f" ({commit})" if commit else "")
-    }
-    for name, package in (
-        ("DuckDB", "duckdb"),
-        ("Polars", "polars"),
-        ("PyArrow", "pyarrow"),
-        ("chDB", "chdb"),
-        ("pandas", "pandas"),
-        ("NumPy", "numpy"),
-        *([("Spark", "pyspark")] if spark else []),
-    ):
-        try:
-            found[name] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    found |= {"Python": platform.python_version(), "Rust": first_line("rustc", "--version").removeprefix("rustc ")}
-    if spark:
-        found["Java"] = first_line("java", "-version")
-    return found
-
-
-def why_no_spark(wanted: bool) -> str:
-    """Empty when Spark can take part."""
-    import importlib.util
-
-    if not wanted:
-        return "`--spark` was not given"
-    if not shutil.which("java"):
-        return "java is missing"
-    return "" if importlib.util.find_spec("pyspark") else "pyspark could not be installed"
-
-
-# --- the command ----------------------------------------------------------------------------------------------------------
+# --- the command ------------------------------------------------------------------------------------------------------
 
 
 def compare(options: argparse.Namespace) -> tuple[Comparison, list[str]]:
     """Makes, measures and checks; one kind of data after the other, so that the disk holds one at a time."""
-    no_spark = why_no_spark(options.spark)
+    no_spark = surroundings.why_no_spark(options.spark)
     command = shlex.join(["benches/compare/run", *sys.argv[1:][4:]])
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     comparison = Comparison(
-        today, command, options.rows, options.runs, machine(), versions(options.program, not no_spark), no_spark
+        today,
+        command,
+        options.rows,
+        options.runs,
+        surroundings.machine(),
+        surroundings.versions(options.program, not no_spark),
+        no_spark,
     )
     described = subprocess.run(
         [options.program, "schema", "usage_details", "--format", "json"], check=True, stdout=subprocess.PIPE

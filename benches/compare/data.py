@@ -1,8 +1,8 @@
 """Makes one kind of data in three forms: pages as the service sends them, packed pages, and NDJSON of the same rows.
 
-Asked by `measure.ask`. The pages come from `billing-lake simulate --write-pages`. They are cut into rows by Python's JSON
-parser, which keeps each row's text as it stands, and the money is added up on the way with `decimal`: what the program
-must have in its file comes from a reading that shares nothing with it.
+Asked by `measure.ask`. The pages come from `billing-lake simulate --write-pages`. They are cut into rows by Python's
+JSON parser, which keeps each row's text as it stands, and the money is added up on the way with `decimal`: what the
+program must have in its file comes from a reading that shares nothing with it.
 """
 
 import decimal

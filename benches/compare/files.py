@@ -1,6 +1,7 @@
 """Looks into the Parquet files that were made: rows, sums and cells, then what reading them costs DuckDB.
 
-Asked by `measure.ask` with the contract's columns and the files of one kind of data and one codec; the first file is billing-lake's.
+Asked by `measure.ask` with the contract's columns and the files of one kind of data and one codec; the first file is
+billing-lake's.
 """
 
 import json
@@ -46,7 +47,7 @@ class File:
             FLAG: 'CAST("{}" AS BOOLEAN)',
         }
         words = [f"sum(hash({as_text[self.types[field]].format(self.names[field])}))" for field in self.plain]
-        return dict(zip(self.plain, self.ask(words)))
+        return dict(zip(self.plain, self.ask(words), strict=True))
 
     def text_scan(self) -> float:
         """CPU seconds for reading each cell of every column without money."""

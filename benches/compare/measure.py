@@ -36,7 +36,7 @@ class Usage:
     peak: int
 
 
-class Failed(Exception):
+class FailedError(Exception):
     """A process that ended badly; its text is the reason."""
 
 
@@ -57,7 +57,7 @@ def run(command: list[str], work: pathlib.Path) -> Usage:
     if process.returncode:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         told = lines[-1].strip() if lines else "it said nothing"
-        raise Failed(f"exit {process.returncode}: {told[:200]}")
+        raise FailedError(f"exit {process.returncode}: {told[:200]}")
     return Usage(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024)
 
 

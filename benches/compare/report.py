@@ -158,16 +158,17 @@ def _what_was_done(comparison: Comparison) -> str:
 
 {calls}
 
-All run on one thread, each in a process of its own, {comparison.runs} times, interleaved, input in the page cache. *CPU* is what the
-kernel counted for the process (user and system, `wait4`); of peers in Python the start is taken off: interpreter, imports
-and the engine's own start, measured by itself in the same run. Nothing is taken off billing-lake. *Wall* is from start to end,
-with it. *Peak memory* is the kernel's, interpreter and all; billing-lake keeps within `--memory` (256 MiB) whatever the size.
-*Scan, text* is DuckDB's CPU time on one thread for `bit_xor(hash(column))` of all columns but the money, *scan, money* for the sums
-of the money, medians of 7. {spark}
+All run on one thread, each in a process of its own, {comparison.runs} times, interleaved, input in the page cache. *CPU*
+is what the kernel counted for the process (user and system, `wait4`); of peers in Python the start is taken off:
+interpreter, imports and the engine's own start, measured by itself in the same run. Nothing is taken off billing-lake.
+*Wall* is from start to end, with it. *Peak memory* is the kernel's, interpreter and all; billing-lake keeps within
+`--memory` (256 MiB) whatever the size. *Scan, text* is DuckDB's CPU time on one thread for `bit_xor(hash(column))` of all
+columns but the money, *scan, money* for the sums of the money, medians of 7. {spark}
 
-What is checked before a figure is printed: the rows of every file are counted; the sums of `cost` and `consumedQuantity` of
-billing-lake's file are, digit for digit, those that Python's `decimal` adds up from the JSON text, or the command fails; and all
-cells of the other columns are compared with billing-lake's, by a sum of hashes."""
+What is checked before a figure is printed: the rows of every file are counted; the sums of `cost` and `consumedQuantity`
+of billing-lake's file are, digit for digit, those that Python's `decimal` adds up from the JSON text, or the command
+fails; and all cells of the other columns are compared with billing-lake's, by a sum of hashes (of those that got a share
+of the rows only the rows are counted)."""
 
 
 def _caveats(comparison: Comparison) -> str:
@@ -175,16 +176,16 @@ def _caveats(comparison: Comparison) -> str:
     machine = ", ".join(f"{name}: {value}" for name, value in comparison.machine.items())
     return f"""## Before you quote this
 
-- The data is the simulator's, not a real bill. How much a bill repeats decides how fast billing-lake is; the three kinds are meant
-  as a range.
-- The others are general readers that find out the columns for themselves; billing-lake knows one contract. What they do for a
-  price, any JSON, it does not do at all.
-- They read money as DOUBLE, billing-lake as DECIMAL(38, 18): exact, twice as wide, and slower to add up. DuckDB stores GUIDs as
-  UUID, which is smaller and quicker to read than text. billing-lake's file has three columns more (`extra`, `enrollment_number`,
-  `billing_month`), and the file is synced to disk and published.
-- The peers read NDJSON, which the service does not send; *DuckDB, pages* reads what billing-lake reads.
-- Peers are called as their documentation shows, on one thread. Whoever knows a better call for one of them: `worker.py`
-  has them all.
+- The data is the simulator's, not a real bill. How much a bill repeats decides how fast billing-lake is; the three kinds
+  are meant as a range.
+- The others are general readers that find out the columns for themselves and take any JSON; billing-lake knows the fields
+  of a bill and reads nothing else.
+- The others read money as DOUBLE, billing-lake as DECIMAL(38, 18): exact, twice as wide, and slower to add up. DuckDB
+  stores GUIDs as UUID, which is smaller and quicker to read than text. billing-lake's file has three columns more
+  (`extra`, `enrollment_number`, `billing_month`), and is synced to disk and published.
+- The others read NDJSON, which the service does not send; *DuckDB, pages* reads what billing-lake reads.
+- The others are called as their documentation shows, on one thread. Who knows a better call for one of them finds them
+  all in `benches/compare/worker.py`.
 - On a shared machine seconds vary; read ratios, and only within one run.
 
 {machine}. {versions}. Measured on {comparison.date}."""
@@ -204,7 +205,8 @@ From billing JSON to one Parquet file: what it costs with billing-lake, and with
 {comparison.command}
 ```
 
-sets everything up, makes the data, measures, checks and writes this document ([what it can do](performance.md#comparing-with-others)).
+sets everything up, makes the data, measures, checks and writes this document
+([its options](performance.md#comparing-with-others)).
 
 {tables(comparison)}
 

@@ -101,4 +101,5 @@ if __name__ == "__main__":
     if len(sys.argv) == 2:
         WORKERS[sys.argv[1]](None, "", "zstd")
     else:
-        WORKERS[sys.argv[1]](*sys.argv[2:5])
+        peer, source, out, codec = sys.argv[1:]
+        WORKERS[peer](source, out, "zstd" if codec == "zstd" else "snappy")

@@ -10,12 +10,23 @@ BAR, STEP, TOP, GAP, BOTTOM = 16, 22, 64, 44, 30
 
 STYLE = """
   text { font: 13px system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif; fill: #1f2328 }
-  .title { font-size: 16px; font-weight: 600 } .kind { font-weight: 600 } .small { font-size: 12px; fill: #59636e }
-  .ours { fill: #0969da } .theirs { fill: #9198a1 } .line { stroke: #9198a1; stroke-width: 1 }
+  .title { font-size: 16px; font-weight: 600 }
+  .kind { font-weight: 600 }
+  .small { font-size: 12px; fill: #59636e }
+  .page { fill: #ffffff }
+  .ours { fill: #0969da }
+  .theirs { fill: #9198a1 }
+  .line { stroke: #9198a1; stroke-width: 1 }
   @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc } .small { fill: #9198a1 } .ours { fill: #4493f8 } .theirs { fill: #656c76 } .line { stroke: #656c76 }
+    text { fill: #f0f6fc }
+    .small { fill: #9198a1 }
+    .page { fill: #0d1117 }
+    .ours { fill: #4493f8 }
+    .theirs { fill: #656c76 }
+    .line { stroke: #656c76 }
   }
 """
+"""Text and page change together with the reader's scheme, so that it can be read on a page of the other one too."""
 
 
 def speed(result: Result, kind_bytes: float, kind_rows: int) -> float:
@@ -24,7 +35,7 @@ def speed(result: Result, kind_bytes: float, kind_rows: int) -> float:
 
 
 def draw(comparison: Comparison, codec: str, codec_name: str) -> str:
-    """The whole file. The background stays the page's own, and the colours follow the reader's scheme."""
+    """The whole file."""
     rows: list[tuple[str, list[tuple[str, float | None]]]] = []
     for kind in comparison.kinds:
         found = {result.peer: result for result in kind.results if result.codec == codec}
@@ -35,14 +46,16 @@ def draw(comparison: Comparison, codec: str, codec_name: str) -> str:
         ]
         rows.append((kind.name, bars))
     most = max((value or 0.0 for _, bars in rows for _, value in bars), default=0.0) or 1.0
-    height = TOP + sum(len(bars) * STEP + GAP for _, bars in rows) + BOTTOM - GAP + 12
+    height = TOP + sum(len(bars) * STEP + GAP for _, bars in rows) + BOTTOM - GAP + 20
     span = WIDTH - LEFT - RIGHT
     words = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img">',
+        '<svg xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
         f"<title>JSON to Parquet ({codec_name}), megabytes a CPU second</title>",
         f"<style>{STYLE}</style>",
-        f'<text class="title" x="12" y="24">Billing JSON to Parquet ({codec_name}): megabytes of JSON a CPU second</text>',
-        '<text class="small" x="12" y="43">longer is better; one thread each, interpreter start and imports taken off</text>',
+        f'<rect class="page" width="{WIDTH}" height="{height}" rx="6"/>',
+        f'<text class="title" x="12" y="24">Billing JSON to Parquet ({codec_name}): MB of JSON a CPU second</text>',
+        '<text class="small" x="12" y="43">longer is better; one thread, start of the interpreter taken off</text>',
     ]
     y = TOP
     for name, bars in rows:
@@ -57,12 +70,12 @@ def draw(comparison: Comparison, codec: str, codec_name: str) -> str:
             else:
                 length = max(1.0, span * value / most)
                 colour = "ours" if key == MAIN[0] else "theirs"
-                words.append(
-                    f'<rect class="{colour}" x="{LEFT}" y="{middle - BAR / 2}" width="{length:.1f}" height="{BAR}" rx="2"/>'
-                )
+                size = f'width="{length:.1f}" height="{BAR}"'
+                words.append(f'<rect class="{colour}" x="{LEFT}" y="{middle - BAR / 2}" {size} rx="2"/>')
                 words.append(f'<text x="{LEFT + length + 6:.1f}" y="{middle + 4.5}">{value:,.0f}</text>')
             y += STEP
         y += GAP - 18
-    about = f"{comparison.rows:,} simulated rows a kind, medians of {comparison.runs} · {comparison.machine['CPU']} · {comparison.date}"
+    about = f"{comparison.rows:,} simulated rows a kind, medians of {comparison.runs} runs"
+    about += f" · {comparison.machine['CPU']} · {comparison.date}"
     words.append(f'<text class="small" x="12" y="{height - 10}">{escape(about)}</text>')
     return "\n".join([*words, "</svg>", ""])

@@ -133,7 +133,7 @@ def tables(comparison: Comparison) -> str:
     if any(one.rows != kind.rows for kind in comparison.kinds for one in kind.results):
         parts.append("¹ measured on a share of the rows (below) and multiplied.")
     for kind in comparison.kinds:
-        sizes = f"{megabytes(kind.page_bytes)} in {kind.pages:,} pages, {megabytes(kind.gzip_bytes)} packed, {megabytes(kind.line_bytes)} as NDJSON"
+        sizes = f"{megabytes(kind.page_bytes)} in {kind.pages:,} pages, {megabytes(kind.gzip_bytes)} packed"
         parts += [f"## {kind.name.capitalize()} rows", f"{KINDS[kind.name].capitalize()}: {sizes}."]
         for codec in codecs:
             parts += [f"### {kind.name.capitalize()}, {CODECS[codec]}", detail(comparison, kind, codec)]

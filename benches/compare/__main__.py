@@ -6,7 +6,6 @@ import datetime
 import decimal
 import json
 import pathlib
-import shlex
 import shutil
 import statistics
 import subprocess
@@ -20,6 +19,7 @@ from peers import BILLING_LAKE, CODECS, GZIP, LINES, PAGES, PEERS, Peer
 from results import Comparison, Kind, Result
 
 KINDS = ("repeating", "shuffled", "unique")
+ROWS, RUNS, SHARE = 400_000, 3, 8
 Key = tuple[str, str]
 """A peer and a codec."""
 
@@ -45,12 +45,13 @@ def arguments() -> argparse.Namespace:
         "--out", type=pathlib.Path, help="where the documents go (default docs; with --quick the work folder)"
     )
     parser.add_argument("--render", action="store_true", help="only draw the documents anew from comparison.json")
+    parser.add_argument("--check", action="store_true", help="with --render: only say whether they would change")
     parser.add_argument("--program", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("target/compare"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.rows = options.rows or (20_000 if options.quick else 400_000)
-    options.runs = options.runs or (1 if options.quick else 3)
-    options.share = options.share or (1 if options.quick else 8)
+    options.rows = options.rows or (20_000 if options.quick else ROWS)
+    options.runs = options.runs or (1 if options.quick else RUNS)
+    options.share = options.share or (1 if options.quick else SHARE)
     options.out = options.out or (options.work if options.quick else pathlib.Path("docs"))
     for name, known in (("kinds", KINDS), ("codecs", CODECS), ("peers", [peer.key for peer in PEERS])):
         chosen = getattr(options, name).split(",")
@@ -209,14 +210,26 @@ def same(left: str, right: str) -> bool:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
+def command(options: argparse.Namespace) -> str:
+    """How the same is measured again."""
+    chosen = {"rows": options.rows, "runs": options.runs, "share": options.share}
+    usual = {"rows": ROWS, "runs": RUNS, "share": SHARE, "kinds": list(KINDS), "codecs": list(CODECS)}
+    usual |= {"peers": [peer.key for peer in PEERS]}
+    chosen |= {name: getattr(options, name) for name in ("kinds", "codecs", "peers")}
+    words = ["benches/compare/run", *(["--spark"] if options.spark else [])]
+    for name, value in chosen.items():
+        if value != usual[name]:
+            words += [f"--{name}", ",".join(value) if isinstance(value, list) else str(value)]
+    return " ".join(words)
+
+
 def compare(options: argparse.Namespace) -> tuple[Comparison, list[str]]:
     """Makes, measures and checks; one kind of data after the other, so that the disk holds one at a time."""
     no_spark = surroundings.why_no_spark(options.spark)
-    command = shlex.join(["benches/compare/run", *sys.argv[1:][4:]])
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     comparison = Comparison(
         today,
-        command,
+        command(options),
         options.rows,
         options.runs,
         surroundings.machine(),
@@ -253,27 +266,38 @@ def compare(options: argparse.Namespace) -> tuple[Comparison, list[str]]:
     return comparison, wrong
 
 
+def draw_again(options: argparse.Namespace) -> int:
+    """Draws the documents from `comparison.json`, or says which of those in place are not what would be drawn."""
+    documents = report.documents(Comparison.load(options.out / "comparison.json"))
+    stale = [name for name, text in documents.items() if (options.out / name).read_text(encoding="utf-8") != text]
+    if options.check:
+        for name in stale:
+            print(f"{options.out / name} is not what `benches/compare/run --render` draws from comparison.json")
+        return 1 if stale else 0
+    for name, text in documents.items():
+        (options.out / name).write_text(text, encoding="utf-8")
+    return 0
+
+
 def main() -> int:
     """Returns the exit code."""
     options = arguments()
-    json_file = options.out / "comparison.json"
-    wrong: list[str] = []
     if options.render:
-        comparison = Comparison.load(json_file)
-    else:
-        options.work.mkdir(parents=True, exist_ok=True)
-        comparison, wrong = compare(options)
-        (options.work if wrong else options.out).mkdir(parents=True, exist_ok=True)
-        json_file = options.work / "comparison.json" if wrong else json_file
-        comparison.save(json_file)
-    if not wrong:
-        report.write(comparison, options.out)
+        return draw_again(options)
+    options.work.mkdir(parents=True, exist_ok=True)
+    comparison, wrong = compare(options)
     print(report.tables(comparison))
-    for told in wrong:
-        print(f"WRONG: {told}")
     if wrong:
-        print(f"No document was written; what was found is in {json_file}.")
-    return 1 if wrong else 0
+        comparison.save(options.work / "comparison.json")
+        for told in wrong:
+            print(f"WRONG: {told}")
+        print(f"No document was written; what was found is in {options.work / 'comparison.json'}.")
+        return 1
+    options.out.mkdir(parents=True, exist_ok=True)
+    comparison.save(options.out / "comparison.json")
+    for name, text in report.documents(comparison).items():
+        (options.out / name).write_text(text, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The documents of a comparison: docs/comparison.md with its tables, and the chart beside it."""
 
 import decimal
-import pathlib
 
 import chart
 from peers import CODECS, LINES, MAIN, PEERS, Peer, peer
@@ -14,9 +13,9 @@ KINDS = {
 }
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown: the first column to the left, the others to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+def table(head: list[str], rows: list[list[str]], figures: bool = True) -> str:
+    """A table in Markdown: the first column to the left, the others to the right when they hold figures."""
+    lines = [head, ["---", *["---:" if figures else "---"] * (len(head) - 1)], *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
@@ -146,20 +145,20 @@ def _what_was_done(comparison: Comparison) -> str:
     peers: list[Peer] = [
         one for one in PEERS if any(one.key == found.peer for kind in comparison.kinds for found in kind.results)
     ]
-    calls = table(
-        ["", "reads", "call"], [[one.title, "NDJSON" if one.reads == LINES else one.reads, one.how] for one in peers]
-    )
+    rows = [[one.title, "NDJSON" if one.reads == LINES else one.reads, one.how] for one in peers]
+    calls = table(["", "reads", "call"], rows, figures=False)
     spark = (
         f"Spark did not read the files: {comparison.spark}."
         if comparison.spark
-        else "*Scan, Spark*: seconds (wall, `local[2]`, median of 3) for `bit_xor(xxhash64(column))` of the same columns."
+        else "*Scan, Spark* is wall time with `local[2]`,\n"
+        "median of 3, for `bit_xor(xxhash64(column))` of the same columns."
     )
     return f"""## What was measured
 
 {calls}
 
-All run on one thread, each in a process of its own, {comparison.runs} times, interleaved, input in the page cache. *CPU*
-is what the kernel counted for the process (user and system, `wait4`); of peers in Python the start is taken off:
+All run on one thread, each in a process of its own, {comparison.runs} times, interleaved, input in the page
+cache. *CPU* is what the kernel counted for the process (user and system, `wait4`); of peers in Python the start is taken off:
 interpreter, imports and the engine's own start, measured by itself in the same run. Nothing is taken off billing-lake.
 *Wall* is from start to end, with it. *Peak memory* is the kernel's, interpreter and all; billing-lake keeps within
 `--memory` (256 MiB) whatever the size. *Scan, text* is DuckDB's CPU time on one thread for `bit_xor(hash(column))` of all
@@ -172,8 +171,8 @@ of the rows only the rows are counted)."""
 
 
 def _caveats(comparison: Comparison) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in comparison.versions.items())
-    machine = ", ".join(f"{name}: {value}" for name, value in comparison.machine.items())
+    about = {"measured on": comparison.date} | comparison.machine | comparison.versions
+    made_with = table(["made with", ""], [[name, value] for name, value in about.items()], figures=False)
     return f"""## Before you quote this
 
 - The data is the simulator's, not a real bill. How much a bill repeats decides how fast billing-lake is; the three kinds
@@ -188,7 +187,7 @@ def _caveats(comparison: Comparison) -> str:
   all in `benches/compare/worker.py`.
 - On a shared machine seconds vary; read ratios, and only within one run.
 
-{machine}. {versions}. Measured on {comparison.date}."""
+{made_with}"""
 
 
 def document(comparison: Comparison) -> str:
@@ -216,8 +215,7 @@ sets everything up, makes the data, measures, checks and writes this document
 """
 
 
-def write(comparison: Comparison, out: pathlib.Path) -> None:
-    """Writes the document and the chart into the folder."""
-    codec = next(iter(one.codec for kind in comparison.kinds for one in kind.results))
-    (out / "comparison.md").write_text(document(comparison), encoding="utf-8")
-    (out / "comparison.svg").write_text(chart.draw(comparison, codec, CODECS[codec]), encoding="utf-8")
+def documents(comparison: Comparison) -> dict[str, str]:
+    """The document and the chart, by the names of their files."""
+    codec = comparison.kinds[0].results[0].codec
+    return {"comparison.md": document(comparison), "comparison.svg": chart.draw(comparison, codec, CODECS[codec])}

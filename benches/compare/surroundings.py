@@ -26,7 +26,7 @@ def machine() -> dict[str, str]:
     return {
         "CPU": f"{models[0] if models else platform.machine()}, {os.cpu_count()} cores",
         "memory": f"{memory:.0f} GiB",
-        "kernel": f"Linux {platform.release()}",
+        "kernel": f"Linux {platform.release().split('-')[0]}",
         "load before": f"{os.getloadavg()[0]:.1f}",
     }
 
@@ -53,7 +53,7 @@ def versions(program: str, spark: bool) -> dict[str, str]:
             found[name] = "not installed"
     found |= {"Python": platform.python_version(), "Rust": first_line("rustc", "--version").removeprefix("rustc ")}
     if spark:
-        found["Java"] = first_line("java", "-version")
+        found["Java"] = first_line("java", "-version").removeprefix("openjdk version ").split(" ")[0].strip(chr(34))
     return found
 
 

@@ -1,0 +1,81 @@
+//! One piece of the hot path, once, for a counter of instructions to look at: `benches/guard/run` starts it under
+//! callgrind, which counts within [`measured`] only. It measures nothing by itself; without a name it lists its cases.
+
+mod support;
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use billing_lake::lake::{Compression, Destination, Lake};
+use billing_lake::simulator::DataKind;
+use support::Period;
+
+/// Rows of each case: few, since a program takes some 50 times as long when it is watched.
+const ROWS: u64 = 20_000;
+
+/// What is done, and with which rows.
+enum Case {
+    Decode { data: DataKind, reordered: bool },
+    Encode { data: DataKind, compression: Compression },
+}
+
+const fn decode(data: DataKind) -> Case {
+    Case::Decode { data, reordered: false }
+}
+
+const fn encode(data: DataKind, compression: Compression) -> Case {
+    Case::Encode { data, compression }
+}
+
+const CASES: [(&str, Case); 8] = [
+    ("decode/repeating", decode(DataKind::Repeating)),
+    ("decode/shuffled", decode(DataKind::Shuffled)),
+    ("decode/unique", decode(DataKind::Unique)),
+    ("decode/reordered", Case::Decode { data: DataKind::Repeating, reordered: true }),
+    ("encode/repeating/snappy", encode(DataKind::Repeating, Compression::Snappy)),
+    ("encode/repeating/zstd:3", encode(DataKind::Repeating, Compression::Zstd(3))),
+    ("encode/unique/snappy", encode(DataKind::Unique, Compression::Snappy)),
+    ("encode/unique/zstd:3", encode(DataKind::Unique, Compression::Zstd(3))),
+];
+
+fn main() -> ExitCode {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let Some((_, case)) = CASES.iter().find(|(case, _)| *case == name) else {
+        CASES.iter().for_each(|(case, _)| println!("{case} {ROWS}"));
+        return if name.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    };
+    match case {
+        Case::Decode { data, reordered } => {
+            let mut period = Period::of_rows(*data, ROWS);
+            if *reordered {
+                period = period.reordered();
+            }
+            measured(&mut || {
+                black_box(support::decode(&period, support::CHUNK, |batch| drop(black_box(batch))));
+            });
+        }
+        Case::Encode { data, compression } => {
+            let folder = tempfile::tempdir().expect("a folder");
+            let lake = Lake::open(&Destination::local(folder.path())).expect("a lake");
+            let run = lake.begin_run("guard").expect("a run");
+            let mut batches = Vec::new();
+            let period = Period::of_rows(*data, ROWS);
+            let summary = support::decode(&period, support::CHUNK, |batch| batches.push(batch));
+            measured(&mut || {
+                let mut file = support::stage(&run, *compression);
+                for batch in batches.drain(..) {
+                    file.write(batch).expect("a row group");
+                }
+                support::seal(file, summary.clone());
+            });
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Instructions are counted from here until it returns; the guard knows it by its name.
+#[inline(never)]
+fn measured(work: &mut dyn FnMut()) {
+    work();
+    black_box(());
+}

@@ -219,7 +219,12 @@ impl TextColumn {
             self.interning_stopped = false;
             self.gave_codes = false;
         }
-        let nulls = codes.contains(&NULL_CODE).then(|| NullBuffer::from_iter(codes.iter().map(|code| *code >= 0)));
+        let has_nulls = stretches.iter().any(|stretch| match stretch {
+            Stretch::Coded { codes, .. } => codes.contains(&NULL_CODE),
+            Stretch::Pushed(_) => true,
+        });
+        let has_nulls = has_nulls && codes.contains(&NULL_CODE);
+        let nulls = has_nulls.then(|| NullBuffer::from_iter(codes.iter().map(|code| *code >= 0)));
         DictionaryArray::try_new(Int32Array::try_new(codes.into(), nulls)?, Arc::new(entries))
     }
 

@@ -195,13 +195,12 @@ impl Predictor {
             None => scan(layout, span, rest),
         };
         let text = &rest[..end.ok_or(Outcome::Declined)?];
-        let id = match table.find(text, &shared.hasher) {
-            Some(id) => id,
+        let (id, length) = match table.find(text, &shared.hasher) {
+            Some(id) => (id, text.len()),
             None => self.read(reading, span, layout, table, columns, shared)?,
         };
-        if !reading.takes(span, id, table) {
-            return Err(Outcome::Declined);
-        }
+        reading.ids[span] = id;
+        reading.at += length;
         match parent {
             Some(parent) => table.set_parent(parent, id),
             None => self.last_ids[span] = id,
@@ -209,7 +208,7 @@ impl Predictor {
         Ok(())
     }
 
-    /// Reads a span's values one by one and keeps them under a new number.
+    /// Reads a span's values one by one and keeps its text. Returns the text's number and length.
     fn read(
         &mut self,
         reading: &Reading<'_>,
@@ -218,7 +217,7 @@ impl Predictor {
         table: &mut SpanTable,
         columns: &mut [Column],
         shared: &mut Shared,
-    ) -> Result<u32, Outcome> {
+    ) -> Result<(u32, usize), Outcome> {
         let (rest, shape) = (reading.rest(), &layout.spans[span]);
         let mut at = 0;
         self.codes.clear();
@@ -236,7 +235,7 @@ impl Predictor {
             at = end;
         }
         let end = behind(rest, at, &shape.trailing)?;
-        Ok(table.insert(&rest[..end], &self.codes, shared.row, &shared.hasher))
+        Ok((table.insert(&rest[..end], &self.codes, shared.row, &shared.hasher), end))
     }
 
     /// Is it time for a [`Predictor::verdict`]?

@@ -9,7 +9,7 @@ use arrow_array::types::{Date32Type, Decimal128Type, Int64Type, TimestampMicrose
 use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_schema::ArrowError;
 
-use super::dictionary::TextColumn;
+use super::dictionary::{KnownCodes, TextColumn};
 use super::number::{self, Exact};
 use super::text;
 use super::token::{RawText, Value};
@@ -172,9 +172,14 @@ impl Column {
     }
 
     /// Takes the rows of all stretches as an array and starts anew. Codes stay good when `keeps_codes` says so.
-    pub(super) fn finish(&mut self, stretches: &[Stretch<'_>], keeps_codes: bool) -> Result<ArrayRef, ArrowError> {
+    pub(super) fn finish(
+        &mut self,
+        stretches: &[Stretch<'_>],
+        keeps_codes: bool,
+        known: &mut KnownCodes,
+    ) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
-            Column::Text(column) => Arc::new(column.finish(stretches, keeps_codes)?),
+            Column::Text(column) => Arc::new(column.finish(stretches, keeps_codes, known)?),
             Column::Decimal(column) => {
                 let (values, nulls) = column.finish(stretches, keeps_codes);
                 let array = PrimitiveArray::<Decimal128Type>::new(values.into(), nulls);

@@ -203,10 +203,11 @@ impl TextColumn {
         &mut self,
         stretches: &[Stretch<'_>],
         keeps_codes: bool,
+        known: &mut KnownCodes,
     ) -> Result<DictionaryArray<Int32Type>, ArrowError> {
         let is_coded = self.gave_codes || stretches.iter().any(|stretch| matches!(stretch, Stretch::Coded { .. }));
         let keeps_codes = keeps_codes && self.gave_codes;
-        let (codes, entries) = if is_coded { self.gather(stretches)? } else { self.hand_over()? };
+        let (codes, entries) = if is_coded { self.gather(stretches, known)? } else { self.hand_over()? };
         self.pushed.clear();
         self.pushed_new = 0;
         self.last_text.clear();
@@ -219,38 +220,32 @@ impl TextColumn {
             self.interning_stopped = false;
             self.gave_codes = false;
         }
-        let has_nulls = stretches.iter().any(|stretch| match stretch {
-            Stretch::Coded { codes, .. } => codes.contains(&NULL_CODE),
-            Stretch::Pushed(_) => true,
-        });
-        let has_nulls = has_nulls && codes.contains(&NULL_CODE);
-        let nulls = has_nulls.then(|| NullBuffer::from_iter(codes.iter().map(|code| *code >= 0)));
-        DictionaryArray::try_new(Int32Array::try_new(codes.into(), nulls)?, Arc::new(entries))
+        DictionaryArray::try_new(codes, Arc::new(entries))
     }
 
     /// The codes as they are, and all entries: every one belongs to a row.
-    fn hand_over(&mut self) -> Result<(Vec<i32>, StringArray), ArrowError> {
+    fn hand_over(&mut self) -> Result<(Int32Array, StringArray), ArrowError> {
         let entries = strings(std::mem::take(&mut self.bytes), std::mem::take(&mut self.ends))?;
-        Ok((std::mem::take(&mut self.pushed), entries))
+        Ok((codes_of(std::mem::take(&mut self.pushed))?, entries))
     }
 
     /// The entries that rows use, and codes into these.
-    fn gather(&self, stretches: &[Stretch<'_>]) -> Result<(Vec<i32>, StringArray), ArrowError> {
+    fn gather(
+        &self,
+        stretches: &[Stretch<'_>],
+        known: &mut KnownCodes,
+    ) -> Result<(Int32Array, StringArray), ArrowError> {
         let mut used = Used { new_codes: vec![NULL_CODE; self.ends.len()], entries: Vec::new() };
-        let mut codes = Vec::with_capacity(stretches.iter().map(Stretch::rows).sum());
-        let mut pushed = 0;
+        // What tells the codes of all rows: those of pushed values and of templates.
+        let mut sources = Vec::new();
+        let mut pushed = self.pushed.iter();
         for stretch in stretches {
             match stretch {
-                Stretch::Pushed(count) => {
-                    codes.extend(self.pushed[pushed..pushed + count].iter().map(|code| used.code(*code)));
-                    pushed += count;
-                }
-                Stretch::Coded { codes: of_templates, rows } => {
-                    let of_templates: Vec<i32> = of_templates.iter().map(|code| used.code(*code)).collect();
-                    codes.extend(rows.iter().map(|template| of_templates[*template as usize]));
-                }
+                Stretch::Pushed(rows) => sources.extend(pushed.by_ref().take(*rows).map(|code| used.code(*code))),
+                Stretch::Coded { codes, .. } => sources.extend(codes.iter().map(|code| used.code(*code))),
             }
         }
+        let codes = known.rows(sources, stretches)?;
         let text = |code: i32| Self::entry(&self.bytes, &self.ends, code);
         let mut bytes = Vec::with_capacity(used.entries.iter().map(|code| text(*code).len()).sum());
         let mut ends = Vec::with_capacity(used.entries.len());
@@ -260,6 +255,52 @@ impl TextColumn {
         }
         Ok((codes, strings(bytes, ends)?))
     }
+}
+
+/// The rows' codes of the columns of a row group so far. Columns whose values come in pairs, such as a meter's id and name,
+/// have the same codes: they are made once.
+#[derive(Default)]
+pub(super) struct KnownCodes {
+    /// By the codes that they follow from, and by which stretches are pushed.
+    known: Vec<(Vec<bool>, Vec<i32>, Int32Array)>,
+}
+
+impl KnownCodes {
+    /// The codes of all rows, from those of pushed values and templates.
+    fn rows(&mut self, sources: Vec<i32>, stretches: &[Stretch<'_>]) -> Result<Int32Array, ArrowError> {
+        let pushed: Vec<_> = stretches.iter().map(|stretch| matches!(stretch, Stretch::Pushed(_))).collect();
+        let same = |known: &&(Vec<bool>, Vec<i32>, Int32Array)| known.0 == pushed && known.1 == sources;
+        if let Some((.., rows)) = self.known.iter().find(same) {
+            return Ok(rows.clone());
+        }
+        let mut rows = Vec::with_capacity(stretches.iter().map(Stretch::rows).sum());
+        let mut rest = sources.as_slice();
+        for stretch in stretches {
+            let (codes, others) = rest.split_at(match stretch {
+                Stretch::Pushed(rows) => *rows,
+                Stretch::Coded { codes, .. } => codes.len(),
+            });
+            match stretch {
+                Stretch::Pushed(_) => rows.extend_from_slice(codes),
+                Stretch::Coded { rows: templates, .. } => {
+                    rows.extend(templates.iter().map(|template| codes[*template as usize]));
+                }
+            }
+            rest = others;
+        }
+        // Nearly as many as rows would be remembered in vain.
+        let few = sources.len() * 2 < rows.len();
+        let rows = codes_of(rows)?;
+        if few {
+            self.known.push((pushed, sources, rows.clone()));
+        }
+        Ok(rows)
+    }
+}
+
+fn codes_of(codes: Vec<i32>) -> Result<Int32Array, ArrowError> {
+    let nulls = codes.contains(&NULL_CODE).then(|| NullBuffer::from_iter(codes.iter().map(|code| *code >= 0)));
+    Int32Array::try_new(codes.into(), nulls)
 }
 
 /// Entries that are used, in the order of their first use.

@@ -8,6 +8,7 @@ use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
 
 use super::column::{Column, NULL_CODE, Stretch};
+use super::dictionary::KnownCodes;
 use super::layout::{Field, Layout, Place, Span};
 use super::row::Target;
 use super::spans::SpanTable;
@@ -189,6 +190,7 @@ impl Group {
     pub(super) fn finish(&mut self, most_bytes: usize) -> Result<Vec<ArrayRef>, ArrowError> {
         let used: Vec<_> = self.sections.iter().map(|section| section.coded.as_deref().map(Used::of)).collect();
         let goes_on = self.knowledge_is_worth_keeping(most_bytes);
+        let mut known = KnownCodes::default();
         let mut arrays = Vec::with_capacity(self.columns.len());
         for (at, column) in self.columns.iter_mut().enumerate() {
             let stretches = self.sections.iter().zip(&used).map(|(section, used)| match (&section.coded, used) {
@@ -202,7 +204,7 @@ impl Group {
             let stretches: Vec<_> = stretches.collect();
             let active = self.sections.last().and_then(|section| section.coded.as_deref());
             let coded = active.is_some_and(|coded| coded.layout.places[at] != Place::Pushed);
-            arrays.push(column.finish(&stretches, coded && goes_on)?);
+            arrays.push(column.finish(&stretches, coded && goes_on, &mut known)?);
         }
         self.rows = 0;
         if let Some(mut last) = self.sections.pop() {

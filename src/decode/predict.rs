@@ -262,7 +262,7 @@ impl Predictor {
         let mut ever_new = Vec::new();
         for (table, span) in coded.spans.iter_mut().zip(&coded.layout.spans) {
             let new = std::mem::take(&mut table.new);
-            if new * 20 < rows * 17 {
+            if new * 20 < rows * 19 {
                 continue;
             }
             let targets = coded.layout.fields[span.fields.clone()].iter().map(|field| field.target);

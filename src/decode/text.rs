@@ -1,6 +1,6 @@
 //! Text from the inside of a JSON string: escapes undone, what is no Unicode replaced and counted.
 
-use super::token::RawText;
+use super::token::{self, RawText};
 
 /// What was done to a text besides undoing its escapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,23 +17,46 @@ pub(super) fn unescape<'a>(text: RawText<'a>, scratch: &'a mut Vec<u8>) -> (&'a 
         return if text.ascii { (text.raw, Repair::None) } else { valid(text.raw, scratch) };
     }
     let mut lone_surrogate = false;
-    scratch.clear();
-    let mut rest = text.raw;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        scratch.extend_from_slice(&rest[..at]);
-        let (character, length) = escape(&rest[at..]);
-        lone_surrogate |= character.is_none();
-        let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-        scratch.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-        rest = &rest[at + length..];
+    // An escape is never shorter than its character.
+    scratch.resize(text.raw.len(), 0);
+    let (mut at, mut end) = (0, 0);
+    while at < text.raw.len() {
+        let length = copy_to_escape(&text.raw[at..], &mut scratch[end..]);
+        at += length;
+        end += length;
+        if at < text.raw.len() {
+            let (character, length) = escape(&text.raw[at..]);
+            lone_surrogate |= character.is_none();
+            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+            end += character.encode_utf8(&mut scratch[end..]).len();
+            at += length;
+        }
     }
-    scratch.extend_from_slice(rest);
+    scratch.truncate(end);
     let mut repair = if lone_surrogate { Repair::Replaced } else { Repair::None };
     if !text.ascii && std::str::from_utf8(scratch).is_err() {
         *scratch = String::from_utf8_lossy(scratch).into_owned().into_bytes();
         repair = Repair::Replaced;
     }
     (scratch, repair)
+}
+
+/// Copies what stands before the first backslash, eight bytes at a time, and returns how many they are. Behind them `to` may
+/// be changed.
+fn copy_to_escape(from: &[u8], to: &mut [u8]) -> usize {
+    let mut at = 0;
+    while let (Some(word), Some(copy)) = (from.get(at..at + 8), to.get_mut(at..at + 8)) {
+        copy.copy_from_slice(word);
+        if let Some(before) = token::backslash(word) {
+            return at + before;
+        }
+        at += 8;
+    }
+    while at < from.len() && from[at] != b'\\' {
+        to[at] = from[at];
+        at += 1;
+    }
+    at
 }
 
 /// Returns the bytes when they are UTF-8, else a repaired copy in `scratch`.

@@ -56,6 +56,14 @@ fn below(word: u64, limit: u8) -> u64 {
     word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGHS
 }
 
+/// Where in eight bytes the first backslash stands.
+#[inline]
+pub(super) fn backslash(word: &[u8]) -> Option<usize> {
+    let word = u64::from_le_bytes(word.try_into().ok()?);
+    let found = below(word ^ (ONES * u64::from(b'\\')), 1);
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
+}
+
 /// Reads a string whose opening quote stands before `start`. Returns it and the position behind its closing quote.
 pub(super) fn string(input: &[u8], start: usize) -> Result<(RawText<'_>, usize), Stop> {
     let mut at = start;

@@ -18,7 +18,14 @@ pub(super) struct Compressor {
 enum Codec {
     None,
     Snappy(Box<snap::raw::Encoder>),
-    Zstd { any: zstd::bulk::Compressor<'static>, numbers: zstd::bulk::Compressor<'static> },
+    Zstd(Box<Contexts>),
+}
+
+/// A context for each content.
+struct Contexts {
+    any: zstd::bulk::Compressor<'static>,
+    numbers: zstd::bulk::Compressor<'static>,
+    texts: zstd::bulk::Compressor<'static>,
 }
 
 /// What a page holds, as far as it matters to a codec.
@@ -26,17 +33,23 @@ enum Codec {
 pub(super) enum Content {
     /// Numbers of a fixed width, one after the other.
     Numbers,
+    /// Texts, one after the other.
+    Texts,
     /// Anything else.
     Any,
 }
 
-/// The level at which [`FOR_NUMBERS`] makes pages smaller and takes less time; lower ones are faster than that, higher
+/// The level at which [`FOR_NUMBERS`] and [`FOR_TEXTS`] make pages smaller and take less time; lower ones are faster than that, higher
 /// ones smaller.
 const TUNED_LEVEL: u8 = 3;
 /// How zstd compresses numbers in place of what its level says. Most of their bytes are those of the number before or
 /// digits of their own, so that matches shorter than seven bytes cost more than they save.
 const FOR_NUMBERS: [CParameter; 3] =
     [CParameter::Strategy(Strategy::ZSTD_fast), CParameter::MinMatch(7), CParameter::HashLog(17)];
+/// How zstd compresses texts in place of what its level says. Texts that stand in no dictionary repeat each other's
+/// beginnings; shorter matches in between cost more than they save.
+const FOR_TEXTS: [CParameter; 3] =
+    [CParameter::Strategy(Strategy::ZSTD_fast), CParameter::MinMatch(6), CParameter::HashLog(16)];
 
 impl Compressor {
     pub(super) fn new(compression: Compression) -> Result<Self, ParquetError> {
@@ -44,14 +57,15 @@ impl Compressor {
             Compression::None => Codec::None,
             Compression::Snappy => Codec::Snappy(Box::new(snap::raw::Encoder::new())),
             Compression::Zstd(level) => {
-                let compressor = || zstd::bulk::Compressor::new(level.into()).map_err(failure);
-                let mut numbers = compressor()?;
-                if level == TUNED_LEVEL {
-                    for parameter in FOR_NUMBERS {
-                        numbers.set_parameter(parameter).map_err(failure)?;
+                let compressor = |tuning: &[CParameter]| {
+                    let mut compressor = zstd::bulk::Compressor::new(level.into()).map_err(failure)?;
+                    for parameter in tuning.iter().filter(|_| level == TUNED_LEVEL) {
+                        compressor.set_parameter(*parameter).map_err(failure)?;
                     }
-                }
-                Codec::Zstd { any: compressor()?, numbers }
+                    Ok::<_, ParquetError>(compressor)
+                };
+                let (numbers, texts) = (compressor(&FOR_NUMBERS)?, compressor(&FOR_TEXTS)?);
+                Codec::Zstd(Box::new(Contexts { any: compressor(&[])?, numbers, texts }))
             }
         };
         Ok(Compressor { codec, compressed: Vec::new() })
@@ -69,8 +83,12 @@ impl Compressor {
                 let length = encoder.compress(page, &mut self.compressed).map_err(failure)?;
                 Ok(Bytes::copy_from_slice(&self.compressed[..length]))
             }
-            Codec::Zstd { any, numbers } => {
-                let compressor = if content == Content::Numbers { numbers } else { any };
+            Codec::Zstd(contexts) => {
+                let compressor = match content {
+                    Content::Numbers => &mut contexts.numbers,
+                    Content::Texts => &mut contexts.texts,
+                    Content::Any => &mut contexts.any,
+                };
                 self.compressed.clear();
                 self.compressed.reserve(zstd::zstd_safe::compress_bound(page.len()));
                 compressor.compress_to_buffer(page, &mut self.compressed).map_err(failure)?;

@@ -55,7 +55,7 @@ fn write_dictionary(
 ) -> Result<(), ParquetError> {
     pages.page.clear();
     used.entries().for_each(|entry| append(texts.value(entry), &mut pages.page));
-    chunk.write_dictionary(pages.compressor.compress(&pages.page, Content::Any)?, pages.page.len(), used.len())
+    chunk.write_dictionary(pages.compressor.compress(&pages.page, Content::Texts)?, pages.page.len(), used.len())
 }
 
 fn write_plain(
@@ -72,7 +72,7 @@ fn write_plain(
         for run in valid_runs(codes.nulls.as_ref(), rows.clone()) {
             codes.codes[run].iter().for_each(|code| append(texts.value(*code as usize), page));
         }
-        chunk.write_data(pages.finish(rows.len(), Content::Any)?, Encoding::PLAIN)?;
+        chunk.write_data(pages.finish(rows.len(), Content::Texts)?, Encoding::PLAIN)?;
     }
     Ok(())
 }

@@ -59,6 +59,8 @@ pub(super) struct RowDecoder {
     met: Vec<Met>,
     unknown: Unknown,
     duplicate_keys: u64,
+    /// The day that was asked for last, and its billing period.
+    month_of_day: (i32, Option<BillingPeriod>),
     pub(super) shared: Shared,
 }
 
@@ -81,6 +83,7 @@ impl RowDecoder {
             met: Vec::new(),
             unknown: Unknown::default(),
             duplicate_keys: 0,
+            month_of_day: (0, BillingPeriod::of_day(0)),
             shared: Shared {
                 invalid_text,
                 row: 0,
@@ -334,11 +337,15 @@ impl RowDecoder {
     }
 
     /// The billing period that the newest row's date lies in; none when it has no date or one before 2014-05.
-    pub(super) fn month_of_newest(&self, date_column: usize) -> Option<BillingPeriod> {
-        match &self.group.columns[date_column] {
-            Column::Date(dates) => dates.newest().and_then(BillingPeriod::of_day),
-            _ => None,
+    #[inline]
+    pub(super) fn month_of_newest(&mut self, date_column: usize) -> Option<BillingPeriod> {
+        let Column::Date(dates) = &self.group.columns[date_column] else { return None };
+        let day = dates.newest()?;
+        // Most rows have the day of the row before.
+        if self.month_of_day.0 != day {
+            self.month_of_day = (day, BillingPeriod::of_day(day));
         }
+        self.month_of_day.1
     }
 
     /// The rows are about to be taken as a record batch.

@@ -460,7 +460,8 @@ impl Rows {
         };
         arrays.push(months);
         self.committed = 0;
-        self.committed_bytes = 0;
+        // What is known of rows to come outlives the row group.
+        self.committed_bytes = self.decoder.group.bytes();
         Ok(RecordBatch::try_new(self.contract.arrow_schema(), arrays)?)
     }
 }

@@ -31,14 +31,10 @@ pub(super) fn envelope_field(name: &[u8]) -> EnvelopeField {
 /// fields called `data` and `nextLink` too, so nothing else decides before the object ends.
 pub(super) fn is_envelope(rest: &[u8], is_row_field: impl Fn(&[u8]) -> bool) -> Result<bool, Stop> {
     let mut scratch = Vec::new();
-    let mut at = token::skip_space(rest, 1);
+    let mut behind = None;
     loop {
-        match *rest.get(at).ok_or(Stop::Incomplete)? {
-            b'}' => return Ok(true),
-            b',' => at = token::skip_space(rest, at + 1),
-            _ => {}
-        }
-        let (name, value_at) = token::key(rest, at)?;
+        let Some(key_at) = next_key(rest, 0, behind)? else { return Ok(true) };
+        let (name, value_at) = token::key(rest, key_at)?;
         let (name, _) = text::unescape(name, &mut scratch);
         if envelope_field(name) == EnvelopeField::Rows {
             if holds_a_row(rest, value_at, &is_row_field)? {
@@ -47,7 +43,7 @@ pub(super) fn is_envelope(rest: &[u8], is_row_field: impl Fn(&[u8]) -> bool) -> 
         } else if is_row_field(name) {
             return Ok(false);
         }
-        at = token::skip_space(rest, token::value(rest, value_at, 1)?.1);
+        behind = Some(token::value(rest, value_at, 1)?.1);
     }
 }
 
@@ -61,18 +57,25 @@ fn holds_a_row(rest: &[u8], at: usize, is_row_field: impl Fn(&[u8]) -> bool) -> 
         return Ok(false);
     }
     let mut scratch = Vec::new();
-    let mut at = token::skip_space(rest, at + 1);
+    let mut behind = None;
     loop {
-        match *rest.get(at).ok_or(Stop::Incomplete)? {
-            b'}' => return Ok(false),
-            b',' => at = token::skip_space(rest, at + 1),
-            _ => {}
-        }
-        let (name, value_at) = token::key(rest, at)?;
+        let Some(key_at) = next_key(rest, at, behind)? else { return Ok(false) };
+        let (name, value_at) = token::key(rest, key_at)?;
         if is_row_field(text::unescape(name, &mut scratch).0) {
             return Ok(true);
         }
-        at = token::skip_space(rest, token::value(rest, value_at, 3)?.1);
+        behind = Some(token::value(rest, value_at, 3)?.1);
+    }
+}
+
+/// The position of the next key of the object at `start`, `behind` a value if there was one; none when the object ends.
+fn next_key(rest: &[u8], start: usize, behind: Option<usize>) -> Result<Option<usize>, Stop> {
+    let at = token::skip_space(rest, behind.unwrap_or(start + 1));
+    match (*rest.get(at).ok_or(Stop::Incomplete)?, behind) {
+        (b'}', _) => Ok(None),
+        (_, None) => Ok(Some(at)),
+        (b',', Some(_)) => Ok(Some(token::skip_space(rest, at + 1))),
+        _ => Err(Stop::Syntax(at, "a comma or the closing bracket was expected")),
     }
 }
 

@@ -247,12 +247,12 @@ pub(crate) fn read_page(bytes: &[u8], form: Form, columns: &[Column]) -> Result<
     let mut page = Page::default();
     let mut documents = 0;
     for document in serde_json::Deserializer::from_str(&text).into_iter::<&RawValue>() {
-        let document = document.map_err(|error| wrong(&text, &error))?.get();
-        documents += 1;
-        let takes_more = matches!(form, Form::Rows | Form::Detect);
-        if documents > 1 && !takes_more {
+        // Whatever follows the only document is one too many, whole or not.
+        if documents == 1 && !matches!(form, Form::Rows | Form::Detect) {
             return Err(Wrong::Form);
         }
+        let document = document.map_err(|error| wrong(&text, &error))?.get();
+        documents += 1;
         match (document.as_bytes().first(), form) {
             (Some(b'['), Form::Array | Form::Detect) => page.rows.extend(elements(document)),
             (Some(b'{'), Form::Rows) => page.rows.push(document.to_owned()),

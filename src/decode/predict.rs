@@ -252,9 +252,9 @@ impl Predictor {
         self.windows += 1;
         // Where rows are new nothing can be expected: only rows that were met before tell.
         let is_wrong = self.unexpected * 4 > self.rows && self.as_expected * 20 < self.unexpected;
-        self.follows = if self.follows { !is_wrong } else { self.windows % PROBE == 0 };
+        self.follows = if self.follows { !is_wrong } else { self.windows.is_multiple_of(PROBE) };
         (self.rows, self.as_expected, self.unexpected, self.declined) = (0, 0, 0, 0);
-        if self.windows % LONG_WINDOW != 0 {
+        if !self.windows.is_multiple_of(LONG_WINDOW) {
             return Verdict::Good;
         }
         let rows = WINDOW * LONG_WINDOW;

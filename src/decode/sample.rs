@@ -13,8 +13,8 @@ pub(super) const SAMPLE_ROWS: usize = if cfg!(any(test, fuzzing)) { 6 } else { 2
 /// Fields of a row, and bytes between two values, beyond which no layout is made.
 const MOST_FIELDS: usize = 256;
 const MOST_LITERAL: usize = 256;
-/// Combinations of values that are so few that they always stand together.
-const FEW: usize = SAMPLE_ROWS / 32;
+/// Combinations of values that are so few that they always stand together; and rows that say something of a column.
+const FEW: usize = 1 + SAMPLE_ROWS / 32;
 
 /// Where a field was met in a row.
 #[derive(Debug, Clone, Copy)]
@@ -155,7 +155,7 @@ impl Sample {
                 (0..self.fields.len()).any(|other| match self.fields[other].target {
                     Target::Column(column) if kinds[column] != ColumnType::Decimal => {
                         let (seen, foretold) = self.group(other).foretells(&values);
-                        seen >= SAMPLE_ROWS / 32 && foretold * 10 >= seen * 9
+                        seen >= FEW && foretold * 10 >= seen * 9
                     }
                     _ => false,
                 })

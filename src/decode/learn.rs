@@ -6,8 +6,8 @@ use super::predict::{Predictor, Verdict};
 use super::sample::{Met, SAMPLE_ROWS, Sample};
 use crate::contract::ColumnType;
 
-/// Rows that are read plainly after rows were of no use to learn from; twice as many each time, up to the most.
-const PAUSE: usize = SAMPLE_ROWS * 2;
+/// Rows that are read plainly after rows were of no use to learn from; four times as many each time, up to the most.
+const PAUSE: usize = SAMPLE_ROWS * 4;
 const LONGEST_PAUSE: usize = SAMPLE_ROWS * 512;
 
 /// Decides how rows are read.
@@ -74,7 +74,7 @@ impl Learner {
 
     fn give_up(&mut self) {
         self.state = State::Pausing(self.pause);
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.pause = (self.pause * 4).min(LONGEST_PAUSE);
     }
 
     /// Looks at how the layout at work does, now and then.

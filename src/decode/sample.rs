@@ -60,7 +60,7 @@ impl Sample {
 
     /// Were so many rows of other fields that no layout can be made of these?
     pub(super) fn is_hopeless(&self) -> bool {
-        self.strangers > self.rows + SAMPLE_ROWS / 4
+        self.strangers > self.rows / 2 + SAMPLE_ROWS / 32
     }
 
     /// Takes a row that ends at `end` of `input`; `met` are its fields in their order.

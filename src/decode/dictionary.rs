@@ -10,11 +10,10 @@ use arrow_array::types::Int32Type;
 use arrow_array::{DictionaryArray, Int32Array, StringArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::ArrowError;
-use hashbrown::HashTable;
 
 use super::InvalidText;
-use super::births::Births;
 use super::column::{NO_UNICODE, NULL_CODE, Reason, Shared, Stretch};
+use super::index::Index;
 use super::text::{self, Repair};
 use super::token::Value;
 use super::values::quote_into;
@@ -37,11 +36,8 @@ pub(super) struct TextColumn {
     bytes: Vec<u8>,
     /// Where each entry ends in `bytes`.
     ends: Vec<i32>,
-    /// Mark of each entry in `table`.
-    marks: Vec<u32>,
-    births: Births,
-    /// Mark (32 bits of the text's hash) and code of each entry.
-    table: HashTable<(u32, i32)>,
+    /// The entries; their numbers are the codes.
+    index: Index,
     /// Entries that came with pushed values of this row group.
     pushed_new: usize,
     interning_stopped: bool,
@@ -88,7 +84,7 @@ impl TextColumn {
         self.pushed_new += self.ends.len() - entries;
         if self.pushed_new > DICTIONARY_ENTRIES && self.pushed_new * 2 > self.pushed.len() {
             self.interning_stopped = true;
-            self.table = HashTable::new();
+            self.index.hide_all();
         }
         if let Value::Text(raw) = value
             && shared.replaced.last() != Some(&at)
@@ -149,41 +145,31 @@ impl TextColumn {
 
     fn intern(&mut self, text: &[u8], shared: &Shared) -> i32 {
         if self.interning_stopped {
-            return self.append(text, 0, shared.row);
+            self.append(text);
+            return self.index.add_hidden(0, shared.row) as i32;
         }
-        let mark_of_text = shared.hasher.hash_one(text) as u32;
-        let (bytes, ends) = (&self.bytes, &self.ends);
-        let same = |(mark, code): &(u32, i32)| *mark == mark_of_text && Self::entry(bytes, ends, *code) == text;
-        if let Some((_, code)) = self.table.find(spread(mark_of_text), same) {
-            return *code;
+        let mark = shared.hasher.hash_one(text) as u32;
+        let same = |code: u32| Self::entry(&self.bytes, &self.ends, code as i32) == text;
+        if let Some(code) = self.index.find(mark, same) {
+            return code as i32;
         }
-        let code = self.append(text, mark_of_text, shared.row);
-        self.table.insert_unique(spread(mark_of_text), (mark_of_text, code), |(mark, _)| spread(*mark));
-        code
+        self.append(text);
+        self.index.add(mark, shared.row) as i32
     }
 
-    /// Adds an entry for the row at work. [`Decoder::new`](super::Decoder::new) bounds a row group so that neither its
-    /// entries nor their bytes leave 31 bits.
-    fn append(&mut self, text: &[u8], mark: u32, row: u32) -> i32 {
+    /// Appends an entry's text. [`Decoder::new`](super::Decoder::new) bounds a row group so that neither its entries nor
+    /// their bytes leave 31 bits.
+    fn append(&mut self, text: &[u8]) {
         self.bytes.extend_from_slice(text);
         self.ends.push(self.bytes.len() as i32);
-        self.marks.push(mark);
-        self.births.add(row);
-        self.ends.len() as i32 - 1
     }
 
     pub(super) fn truncate(&mut self, pushed: usize, row: usize) {
         self.pushed.truncate(pushed);
-        let left = self.births.before(row);
-        while self.ends.len() > left {
-            self.ends.pop();
-            let code = self.ends.len() as i32;
-            let mark = self.marks.pop().unwrap_or_default();
-            if let Ok(entry) = self.table.find_entry(spread(mark), |(_, known)| *known == code) {
-                entry.remove();
-            }
-            self.pushed_new = self.pushed_new.saturating_sub(1);
-        }
+        let entries = self.index.len();
+        let left = self.index.truncate(row);
+        self.ends.truncate(left);
+        self.pushed_new = self.pushed_new.saturating_sub(entries - left);
         self.bytes.truncate(self.ends.last().map_or(0, |end| *end as usize));
         if self.last_code as usize >= self.ends.len() {
             self.last_text.clear();
@@ -191,7 +177,7 @@ impl TextColumn {
     }
 
     pub(super) fn settle(&mut self) {
-        self.births.settle();
+        self.index.settle();
     }
 
     pub(super) fn kept_bytes(&self) -> usize {
@@ -214,9 +200,7 @@ impl TextColumn {
         if !keeps_codes {
             self.bytes.clear();
             self.ends.clear();
-            self.marks.clear();
-            self.births.clear();
-            self.table.clear();
+            self.index.clear();
             self.interning_stopped = false;
             self.gave_codes = false;
         }
@@ -328,9 +312,4 @@ fn strings(bytes: Vec<u8>, mut ends: Vec<i32>) -> Result<StringArray, ArrowError
     offsets.push(0);
     offsets.append(&mut ends);
     StringArray::try_new(OffsetBuffer::new(offsets.into()), bytes.into(), None)
-}
-
-/// Spreads 32 bits of a hash over the 64 that the table looks at.
-pub(super) fn spread(mark: u32) -> u64 {
-    u64::from(mark).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }

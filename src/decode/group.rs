@@ -46,7 +46,7 @@ impl Coded {
             table.insert_codes(fields[span.fields.clone()].iter().map(code), row)
         };
         let ids: Vec<u32> = self.spans.iter_mut().zip(&self.layout.spans).map(of_span).collect();
-        self.templates.add(&ids, 0, row)
+        self.templates.insert(&ids, row)
     }
 
     fn truncate(&mut self, rows_here: usize, row: usize) {

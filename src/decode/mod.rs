@@ -37,6 +37,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod group;
+mod index;
 mod layout;
 mod learn;
 mod number;

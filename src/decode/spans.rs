@@ -2,10 +2,7 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
-
-use super::births::Births;
-use super::dictionary::spread;
+use super::index::Index;
 
 /// No text, where one is expected.
 pub(super) const NONE: u32 = u32::MAX;
@@ -19,10 +16,7 @@ pub(super) struct SpanTable {
     texts: Vec<u8>,
     ends: Vec<u32>,
     codes: Vec<i32>,
-    /// 32 bits of each text's hash.
-    marks: Vec<u32>,
-    index: HashTable<(u32, u32)>,
-    births: Births,
+    index: Index,
     /// By the number of the parent's text: which one came with it last.
     with_parent: Vec<u32>,
     /// Texts that were new since the count began.
@@ -36,9 +30,7 @@ impl SpanTable {
             texts: Vec::new(),
             ends: Vec::new(),
             codes: Vec::new(),
-            marks: Vec::new(),
-            index: HashTable::new(),
-            births: Births::default(),
+            index: Index::default(),
             with_parent: Vec::new(),
             new: 0,
         }
@@ -75,59 +67,46 @@ impl SpanTable {
 
     /// The number of a text that is there already.
     pub(super) fn find(&self, text: &[u8], hasher: &impl BuildHasher) -> Option<u32> {
-        let mark = hasher.hash_one(text) as u32;
-        let same = |(known, id): &(u32, u32)| *known == mark && self.text(*id) == text;
-        self.index.find(spread(mark), same).map(|(_, id)| *id)
+        self.index.find(hasher.hash_one(text) as u32, |id| self.text(id) == text)
     }
 
     /// Keeps a new text and its codes, for the row at work.
     pub(super) fn insert(&mut self, text: &[u8], codes: &[i32], row: u32, hasher: &impl BuildHasher) -> u32 {
-        let mark = hasher.hash_one(text) as u32;
-        let id = self.add(text, codes.iter().copied(), mark, row);
-        self.index.insert_unique(spread(mark), (mark, id), |(mark, _)| spread(*mark));
-        id
+        self.add(text, codes.iter().copied());
+        self.index.add(hasher.hash_one(text) as u32, row)
     }
 
     /// Keeps the codes of a row that was read on its own; no text is ever found to be it.
     pub(super) fn insert_codes(&mut self, codes: impl Iterator<Item = i32>, row: u32) -> u32 {
-        self.add(&[], codes, 0, row)
+        self.add(&[], codes);
+        self.index.add_hidden(0, row)
     }
 
-    fn add(&mut self, text: &[u8], codes: impl Iterator<Item = i32>, mark: u32, row: u32) -> u32 {
+    fn add(&mut self, text: &[u8], codes: impl Iterator<Item = i32>) {
         self.texts.extend_from_slice(text);
         self.ends.push(self.texts.len() as u32);
         self.codes.extend(codes);
         debug_assert_eq!(self.codes.len(), self.ends.len() * self.width);
-        self.marks.push(mark);
-        self.births.add(row);
         self.new += 1;
-        self.ends.len() as u32 - 1
     }
 
     /// Forgets what came with `row` or later rows.
     pub(super) fn truncate(&mut self, row: usize) {
-        let left = self.births.before(row);
-        while self.ends.len() > left {
-            self.ends.pop();
-            let id = self.ends.len() as u32;
-            let mark = self.marks.pop().unwrap_or_default();
-            if let Ok(entry) = self.index.find_entry(spread(mark), |(_, known)| *known == id) {
-                entry.remove();
-            }
-        }
+        let left = self.index.truncate(row);
+        self.ends.truncate(left);
         self.codes.truncate(left * self.width);
         self.texts.truncate(self.ends.last().map_or(0, |end| *end as usize));
     }
 
     pub(super) fn settle(&mut self) {
-        self.births.settle();
+        self.index.settle();
     }
 
     /// Texts are expected no more: only the codes are kept.
     pub(super) fn close(&mut self) {
         self.texts = Vec::new();
         self.ends.fill(0);
-        self.index = HashTable::new();
+        self.index.hide_all();
         self.with_parent = Vec::new();
     }
 

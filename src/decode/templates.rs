@@ -2,10 +2,7 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
-
-use super::births::Births;
-use super::dictionary::spread;
+use super::index::Index;
 use super::spans::NONE;
 
 /// Bytes accounted for a template besides the numbers of its texts.
@@ -18,21 +15,12 @@ pub(super) struct Templates {
     ids: Vec<u32>,
     /// By template: which one followed it last.
     next: Vec<u32>,
-    marks: Vec<u32>,
-    index: HashTable<(u32, u32)>,
-    births: Births,
+    index: Index,
 }
 
 impl Templates {
     pub(super) fn new(width: usize) -> Self {
-        Templates {
-            width,
-            ids: Vec::new(),
-            next: Vec::new(),
-            marks: Vec::new(),
-            index: HashTable::new(),
-            births: Births::default(),
-        }
+        Templates { width, ids: Vec::new(), next: Vec::new(), index: Index::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -63,46 +51,39 @@ impl Templates {
     /// The template of these texts; a new one when there is none yet.
     pub(super) fn find_or_insert(&mut self, ids: &[u32], row: u32, hasher: &impl BuildHasher) -> u32 {
         let mark = hasher.hash_one(ids) as u32;
-        let same = |(known, template): &(u32, u32)| *known == mark && self.ids(*template) == Some(ids);
-        if let Some((_, template)) = self.index.find(spread(mark), same) {
-            return *template;
+        if let Some(template) = self.index.find(mark, |template| self.ids(template) == Some(ids)) {
+            return template;
         }
-        let template = self.add(ids, mark, row);
-        self.index.insert_unique(spread(mark), (mark, template), |(mark, _)| spread(*mark));
-        template
+        self.add(ids);
+        self.index.add(mark, row)
     }
 
-    /// A template of a row that was read on its own.
-    pub(super) fn add(&mut self, ids: &[u32], mark: u32, row: u32) -> u32 {
+    /// A template of a row that was read on its own; it is never found again.
+    pub(super) fn insert(&mut self, ids: &[u32], row: u32) -> u32 {
+        self.add(ids);
+        self.index.add_hidden(0, row)
+    }
+
+    fn add(&mut self, ids: &[u32]) {
         debug_assert_eq!(ids.len(), self.width);
         self.ids.extend_from_slice(ids);
         self.next.push(NONE);
-        self.marks.push(mark);
-        self.births.add(row);
-        self.next.len() as u32 - 1
     }
 
     /// Forgets what came with `row` or later rows.
     pub(super) fn truncate(&mut self, row: usize) {
-        let left = self.births.before(row);
-        while self.next.len() > left {
-            self.next.pop();
-            let template = self.next.len() as u32;
-            let mark = self.marks.pop().unwrap_or_default();
-            if let Ok(entry) = self.index.find_entry(spread(mark), |(_, known)| *known == template) {
-                entry.remove();
-            }
-        }
+        let left = self.index.truncate(row);
+        self.next.truncate(left);
         self.ids.truncate(left * self.width);
     }
 
     pub(super) fn settle(&mut self) {
-        self.births.settle();
+        self.index.settle();
     }
 
     /// No template is looked for any more.
     pub(super) fn close(&mut self) {
-        self.index = HashTable::new();
+        self.index.hide_all();
     }
 
     pub(super) fn bytes(&self) -> usize {

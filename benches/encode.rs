@@ -19,7 +19,8 @@ fn encode(criterion: &mut Criterion) {
     for (name, kind) in KINDS {
         let period = Period::new(kind);
         let mut batches = Vec::new();
-        let summary = support::decode(&period, support::CHUNK, |batch| batches.push(batch));
+        let summary =
+            support::decode(&period, support::CHUNK, |group| batches.push(group.into_batch().expect("a record batch")));
         let mut group = criterion.benchmark_group(format!("encode/{name}"));
         group.sampling_mode(support::SAMPLING).throughput(Throughput::Bytes(period.bytes()));
         for compression in [Compression::None, Compression::Snappy, Compression::Zstd(1), Compression::Zstd(3)] {

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
                 period = period.reordered();
             }
             measured(&mut || {
-                black_box(support::decode(&period, support::CHUNK, |batch| drop(black_box(batch))));
+                black_box(support::decode(&period, support::CHUNK, |group| drop(black_box(group.into_batch()))));
             });
         }
         Case::Encode { data, compression } => {
@@ -60,7 +60,9 @@ fn main() -> ExitCode {
             let run = lake.begin_run("guard").expect("a run");
             let mut batches = Vec::new();
             let period = Period::of_rows(*data, ROWS);
-            let summary = support::decode(&period, support::CHUNK, |batch| batches.push(batch));
+            let summary = support::decode(&period, support::CHUNK, |group| {
+                batches.push(group.into_batch().expect("a record batch"))
+            });
             measured(&mut || {
                 let mut file = support::stage(&run, *compression);
                 for batch in batches.drain(..) {

@@ -8,6 +8,7 @@ mod support;
 use std::hint::black_box;
 use std::io::{Read, Write};
 
+use billing_lake::decode::RowGroup;
 use billing_lake::lake::{Compression, Destination, Lake, Run};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use flate2::read::GzDecoder;
@@ -39,14 +40,15 @@ fn pipeline(criterion: &mut Criterion) {
 /// Pages to a file; its bytes.
 fn plain(run: &Run, compression: Compression, period: &Period) -> u64 {
     let mut file = support::stage(run, compression);
-    let summary = support::decode(period, CHUNK, |batch| file.write(batch).expect("a row group"));
+    let summary =
+        support::decode(period, CHUNK, |group| file.write_columns(group.into_columns()).expect("a row group"));
     support::seal(file, summary).bytes()
 }
 
 /// Packed pages to a file; its bytes.
 fn unpacked(run: &Run, compression: Compression, packed: &Period) -> u64 {
     let mut file = support::stage(run, compression);
-    let mut take = |batch| file.write(batch).expect("a row group");
+    let mut take = |group: RowGroup| file.write_columns(group.into_columns()).expect("a row group");
     let mut decoder = support::decoder();
     let mut block = vec![0; CHUNK];
     for page in &packed.pages {
@@ -59,8 +61,8 @@ fn unpacked(run: &Run, compression: Compression, packed: &Period) -> u64 {
             decoder.feed(&block[..length]).expect("a page");
         }
         decoder.commit().expect("a whole page");
-        while let Some(batch) = decoder.take_batch() {
-            take(batch);
+        while let Some(group) = decoder.take_group() {
+            take(group);
         }
     }
     let summary = support::finish(decoder, packed.rows, take);

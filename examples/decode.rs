@@ -39,8 +39,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for row in decoder.take_rejected() {
         println!("row {} was rejected: {}", row.row, row.reason);
     }
-    // Full row groups are handed over by `take_batch` on the way, the rest by `finish`.
-    if let Some(batch) = decoder.finish()? {
+    // Full row groups are handed over by `take_group` on the way, the rest by `finish`.
+    if let Some(group) = decoder.finish()? {
+        let batch = group.into_batch()?;
         for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
             println!("{:28} {:32} {} nulls", field.name(), field.data_type().to_string(), column.null_count());
         }

@@ -71,7 +71,7 @@ fn group(criterion: &mut Criterion, name: String) -> BenchmarkGroup<'_, WallTime
 fn billing_lake(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, period: &Period, chunk: usize) {
     group.throughput(Throughput::Bytes(period.bytes()));
     group.bench_function(name, |bencher| {
-        bencher.iter(|| support::decode(black_box(period), chunk, |batch| drop(black_box(batch))));
+        bencher.iter(|| support::decode(black_box(period), chunk, |group| drop(black_box(group.into_batch()))));
     });
 }
 

@@ -6,9 +6,8 @@ mod data;
 
 use std::time::Duration;
 
-use arrow_array::RecordBatch;
 use billing_lake::contract::{Contract, Dataset, Slice};
-use billing_lake::decode::{Decoder, Options, RowScope, Summary};
+use billing_lake::decode::{Decoder, Options, RowGroup, RowScope, Summary};
 use billing_lake::lake::{Compression, FileState, Run, SliceFile, StagedFile, WriteOptions};
 use criterion::{Criterion, SamplingMode};
 
@@ -36,25 +35,25 @@ pub fn decoder() -> Decoder {
     Decoder::new(Contract::of(Dataset::UsageDetails), enrollment, Options::new(scope))
 }
 
-/// Decodes the pages in chunks, and gives the record batches to `take` as they become full.
-pub fn decode(period: &Period, chunk: usize, mut take: impl FnMut(RecordBatch)) -> Summary {
+/// Decodes the pages in chunks, and gives the row groups to `take` as they become full.
+pub fn decode(period: &Period, chunk: usize, mut take: impl FnMut(RowGroup)) -> Summary {
     let mut decoder = decoder();
     for page in &period.pages {
         for piece in page.chunks(chunk) {
             decoder.feed(piece).expect("a page");
         }
         decoder.commit().expect("a whole page");
-        while let Some(batch) = decoder.take_batch() {
-            take(batch);
+        while let Some(group) = decoder.take_group() {
+            take(group);
         }
     }
     finish(decoder, period.rows, take)
 }
 
 /// Gives the rest to `take`, and looks whether all rows came.
-pub fn finish(mut decoder: Decoder, rows: u64, mut take: impl FnMut(RecordBatch)) -> Summary {
-    while let Some(batch) = decoder.finish().expect("a record batch") {
-        take(batch);
+pub fn finish(mut decoder: Decoder, rows: u64, mut take: impl FnMut(RowGroup)) -> Summary {
+    while let Some(group) = decoder.finish().expect("a row group") {
+        take(group);
     }
     let summary = decoder.summary();
     assert_eq!((summary.rows, summary.rejected_rows), (rows, 0));

@@ -3,19 +3,17 @@
 //! A column takes values in two ways. [`Column::push`] appends one for the next row. [`Column::code`] only keeps one and
 //! gives it a code, which templates of rows hold. Which rows came which way is told at the end by [`Stretch`]es.
 
-use std::sync::Arc;
-
-use arrow_array::types::{Date32Type, Decimal128Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
+use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
 
-use super::dictionary::{KnownCodes, TextColumn};
+use super::dictionary::TextColumn;
 use super::number::{self, Exact};
+use super::row_group::{Of, Pending, Piece, Rows, dates, decimals, flags, ids, instants};
 use super::text;
 use super::token::{RawText, Value};
 use super::values::Values;
 use super::{InvalidText, date, token};
-use crate::contract::{ColumnType, DECIMAL_PRECISION, DECIMAL_SCALE};
+use crate::contract::ColumnType;
 
 /// The code of no value.
 pub(super) const NULL_CODE: i32 = -1;
@@ -46,11 +44,11 @@ pub(super) type Reason = &'static str;
 pub(super) const NO_UNICODE: Reason = "text that is not valid Unicode";
 
 /// A stretch of a row group's rows, and where a column's values of these rows are.
-pub(super) enum Stretch<'a> {
+pub(super) enum Stretch {
     /// The next so many values that were pushed.
     Pushed(usize),
-    /// Row `i` has the value whose code is `codes[rows[i]]`.
-    Coded { codes: Vec<i32>, rows: &'a [u32] },
+    /// Those of the texts that the rows of a section use in a span: a code for each.
+    Coded { section: usize, span: usize, codes: Vec<i32> },
 }
 
 /// A column's values.
@@ -171,38 +169,31 @@ impl Column {
         }
     }
 
-    /// Takes the rows of all stretches as an array and starts anew. Codes stay good when `keeps_codes` says so.
-    pub(super) fn finish(
-        &mut self,
-        stretches: &[Stretch<'_>],
-        keeps_codes: bool,
-        known: &mut KnownCodes,
-    ) -> Result<ArrayRef, ArrowError> {
-        Ok(match self {
-            Column::Text(column) => Arc::new(column.finish(stretches, keeps_codes, known)?),
-            Column::Decimal(column) => {
-                let (values, nulls) = column.finish(stretches, keeps_codes);
-                let array = PrimitiveArray::<Decimal128Type>::new(values.into(), nulls);
-                Arc::new(array.with_precision_and_scale(DECIMAL_PRECISION, DECIMAL_SCALE)?)
-            }
-            Column::Id(column) => {
-                let (values, nulls) = column.finish(stretches, keeps_codes);
-                Arc::new(PrimitiveArray::<Int64Type>::new(values.into(), nulls))
-            }
-            Column::Date(column) => {
-                let (values, nulls) = column.finish(stretches, keeps_codes);
-                Arc::new(PrimitiveArray::<Date32Type>::new(values.into(), nulls))
-            }
-            Column::Instant(column) => {
-                let (values, nulls) = column.finish(stretches, keeps_codes);
-                let array = PrimitiveArray::<TimestampMicrosecondType>::new(values.into(), nulls);
-                Arc::new(array.with_timezone("UTC"))
-            }
-            Column::Flag(column) => {
-                let (values, nulls) = column.finish(stretches, keeps_codes);
-                Arc::new(BooleanArray::new(values.into(), nulls))
-            }
-        })
+    /// Takes the rows of all stretches and starts anew. Codes stay good when `keeps_codes` says so.
+    pub(super) fn finish(&mut self, stretches: Vec<Stretch>, keeps_codes: bool) -> Result<Pending, ArrowError> {
+        match self {
+            Column::Text(column) => column.finish(stretches, keeps_codes),
+            Column::Decimal(column) => pending(column.finish(stretches, keeps_codes), decimals, Pending::Decimal),
+            Column::Id(column) => pending(column.finish(stretches, keeps_codes), ids, Pending::Id),
+            Column::Date(column) => pending(column.finish(stretches, keeps_codes), dates, Pending::Date),
+            Column::Instant(column) => pending(column.finish(stretches, keeps_codes), instants, Pending::Instant),
+            Column::Flag(column) => pending(column.finish(stretches, keeps_codes), flags, Pending::Flag),
+        }
+    }
+}
+
+/// What has a value for each row becomes an array at once, which takes no copy; the rest waits until it is asked for.
+fn pending<N>(
+    mut pieces: Vec<Piece<N>>,
+    array: fn(Rows<N>) -> Result<ArrayRef, ArrowError>,
+    waiting: fn(Vec<Piece<N>>) -> Pending,
+) -> Result<Pending, ArrowError> {
+    match pieces.pop() {
+        Some(Piece { values, nulls, of: Of::Rows }) if pieces.is_empty() => Ok(Pending::Ready(array((values, nulls))?)),
+        last => {
+            pieces.extend(last);
+            Ok(waiting(pieces))
+        }
     }
 }
 

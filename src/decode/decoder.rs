@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, Date32Array, DictionaryArray, Int32Array, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, Date32Array, DictionaryArray, StringArray};
 
 use super::column::Column;
 use super::error::{DecodeError, RejectedRow};
 use super::number::Exact;
 use super::page::{Form, PageReader, RowSink};
 use super::row::{Row, RowDecoder};
+use super::row_group::{Pending, RowGroup};
 use super::token::Stop;
 use super::totals::{ControlTotals, Sum};
 use crate::contract::{BillingPeriod, Contract, EXTRA, Enrollment};
@@ -145,14 +146,14 @@ impl StrayRows {
     }
 }
 
-/// Decodes pages of rows into record batches. See the [module](super) for an example.
+/// Decodes pages of rows into row groups. See the [module](super) for an example.
 pub struct Decoder {
     reader: PageReader,
     rows: Rows,
     /// A part of the page at work is committed.
     partly_committed: bool,
     options: Options,
-    batches: VecDeque<RecordBatch>,
+    groups: VecDeque<RowGroup>,
 }
 
 /// What a page counted, until it is committed.
@@ -225,7 +226,7 @@ impl Decoder {
             sums,
         };
         let reader = PageReader::new(options.form, options.max_row_bytes);
-        Decoder { reader, rows, partly_committed: false, options, batches: VecDeque::new() }
+        Decoder { reader, rows, partly_committed: false, options, groups: VecDeque::new() }
     }
 
     /// Takes the next bytes of the page at work, in pieces of any size.
@@ -290,8 +291,8 @@ impl Decoder {
 
     /// A row group that is full, if there is one. To be asked after each [`Decoder::feed`] and [`Decoder::commit`]
     /// until there is none.
-    pub fn take_batch(&mut self) -> Option<RecordBatch> {
-        self.batches.pop_front()
+    pub fn take_group(&mut self) -> Option<RowGroup> {
+        self.groups.pop_front()
     }
 
     /// The rows that were rejected in committed pages since the last call.
@@ -314,17 +315,17 @@ impl Decoder {
         }
     }
 
-    /// Takes the rest of the committed rows as the last record batch; none when there are no rows left. Row groups
-    /// that still wait for [`Decoder::take_batch`] come first, one a call.
+    /// Takes the rest of the committed rows as the last row group; none when there are no rows left. Row groups
+    /// that still wait for [`Decoder::take_group`] come first, one a call.
     ///
     /// # Errors
     /// Only by a bug, when Arrow refuses the columns.
-    pub fn finish(&mut self) -> Result<Option<RecordBatch>, DecodeError> {
+    pub fn finish(&mut self) -> Result<Option<RowGroup>, DecodeError> {
         self.rows.decoder.group.truncate(self.rows.committed);
         if self.rows.committed > 0 {
             self.close_group()?;
         }
-        Ok(self.take_batch())
+        Ok(self.take_group())
     }
 
     /// Rows taken in committed pages so far.
@@ -358,8 +359,8 @@ impl Decoder {
     }
 
     fn close_group(&mut self) -> Result<(), DecodeError> {
-        let batch = self.rows.batch()?;
-        self.batches.push_back(batch);
+        let group = self.rows.row_group()?;
+        self.groups.push_back(group);
         Ok(())
     }
 }
@@ -445,24 +446,24 @@ impl Rows {
         }
     }
 
-    /// The committed rows as a record batch. Nothing but committed rows may stand in the columns.
-    fn batch(&mut self) -> Result<RecordBatch, DecodeError> {
+    /// The committed rows as a row group. Nothing but committed rows may stand in the columns.
+    fn row_group(&mut self) -> Result<RowGroup, DecodeError> {
         let rows = self.committed;
         self.decoder.end_group();
-        let mut arrays = self.decoder.group.finish(self.most_kept)?;
-        arrays.push(Arc::new(repeated_text(self.enrollment.as_str(), rows)?));
-        let months: ArrayRef = match (self.scope, self.contract.month_of()) {
+        let (mut columns, sections) = self.decoder.group.finish(self.most_kept)?;
+        columns.push(Pending::repeated_text(self.enrollment.as_str(), rows));
+        let month = match (self.scope, self.contract.month_of()) {
             (RowScope::Period(period) | RowScope::DatedIn(Some(period)), _) => {
-                Arc::new(Date32Array::from_value(period.first_day(), rows))
+                Pending::repeated_day(period.first_day(), rows)
             }
-            (_, Some(column)) => Arc::new(months_of_ids(&arrays[column])),
-            _ => Arc::new(Date32Array::new_null(rows)),
+            (_, Some(column)) => Pending::Ready(Arc::new(months_of_ids(&columns[column].array(&sections)?))),
+            _ => Pending::Ready(Arc::new(Date32Array::new_null(rows))),
         };
-        arrays.push(months);
+        columns.push(month);
         self.committed = 0;
         // What is known of rows to come outlives the row group.
         self.committed_bytes = self.decoder.group.bytes();
-        Ok(RecordBatch::try_new(self.contract.arrow_schema(), arrays)?)
+        Ok(RowGroup::new(self.contract.arrow_schema(), rows, columns, sections))
     }
 }
 
@@ -509,11 +510,6 @@ fn shown_name(name: &[u8]) -> String {
 fn count_name(counts: &mut BTreeMap<String, u64>, name: String, count: u64) {
     let room = counts.len() < UNKNOWN_NAMES || counts.contains_key(&name);
     *counts.entry(if room { name } else { FURTHER_UNKNOWN.to_owned() }).or_default() += count;
-}
-
-fn repeated_text(text: &str, rows: usize) -> Result<DictionaryArray<Int32Type>, DecodeError> {
-    let entries = Arc::new(StringArray::from_iter_values([text]));
-    Ok(DictionaryArray::try_new(Int32Array::from_value(0, rows), entries)?)
 }
 
 /// First days of the billing periods whose ids stand in a text column; null where there is no such period.

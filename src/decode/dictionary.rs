@@ -6,14 +6,14 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
-use arrow_array::{DictionaryArray, Int32Array, StringArray};
-use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_array::StringArray;
+use arrow_buffer::OffsetBuffer;
 use arrow_schema::ArrowError;
 
 use super::InvalidText;
 use super::column::{NO_UNICODE, NULL_CODE, Reason, Shared, Stretch};
 use super::index::Index;
+use super::row_group::{Of, Pending, Piece, nulls_of, text as text_array};
 use super::text::{self, Repair};
 use super::token::Value;
 use super::values::quote_into;
@@ -185,15 +185,10 @@ impl TextColumn {
     }
 
     /// Takes the rows of all stretches.
-    pub(super) fn finish(
-        &mut self,
-        stretches: &[Stretch<'_>],
-        keeps_codes: bool,
-        known: &mut KnownCodes,
-    ) -> Result<DictionaryArray<Int32Type>, ArrowError> {
+    pub(super) fn finish(&mut self, stretches: Vec<Stretch>, keeps_codes: bool) -> Result<Pending, ArrowError> {
         let is_coded = self.gave_codes || stretches.iter().any(|stretch| matches!(stretch, Stretch::Coded { .. }));
         let keeps_codes = keeps_codes && self.gave_codes;
-        let (codes, entries) = if is_coded { self.gather(stretches, known)? } else { self.hand_over()? };
+        let taken = if is_coded { self.gather(stretches)? } else { self.hand_over()? };
         self.pushed.clear();
         self.pushed_new = 0;
         self.last_text.clear();
@@ -204,32 +199,32 @@ impl TextColumn {
             self.interning_stopped = false;
             self.gave_codes = false;
         }
-        DictionaryArray::try_new(codes, Arc::new(entries))
+        Ok(taken)
     }
 
     /// The codes as they are, and all entries: every one belongs to a row.
-    fn hand_over(&mut self) -> Result<(Int32Array, StringArray), ArrowError> {
+    fn hand_over(&mut self) -> Result<Pending, ArrowError> {
         let entries = strings(std::mem::take(&mut self.bytes), std::mem::take(&mut self.ends))?;
-        Ok((codes_of(std::mem::take(&mut self.pushed))?, entries))
+        let room = Vec::with_capacity(self.pushed.len());
+        let codes = std::mem::replace(&mut self.pushed, room);
+        let nulls = nulls_of(&codes);
+        Ok(Pending::Ready(text_array(entries, (codes, nulls))?))
     }
 
     /// The entries that rows use, and codes into these.
-    fn gather(
-        &self,
-        stretches: &[Stretch<'_>],
-        known: &mut KnownCodes,
-    ) -> Result<(Int32Array, StringArray), ArrowError> {
+    fn gather(&self, stretches: Vec<Stretch>) -> Result<Pending, ArrowError> {
         let mut used = Used { new_codes: vec![NULL_CODE; self.ends.len()], entries: Vec::new() };
-        // What tells the codes of all rows: those of pushed values and of templates.
-        let mut sources = Vec::new();
         let mut pushed = self.pushed.iter();
-        for stretch in stretches {
-            match stretch {
-                Stretch::Pushed(rows) => sources.extend(pushed.by_ref().take(*rows).map(|code| used.code(*code))),
-                Stretch::Coded { codes, .. } => sources.extend(codes.iter().map(|code| used.code(*code))),
-            }
-        }
-        let codes = known.rows(sources, stretches)?;
+        let pieces = stretches.into_iter().map(|stretch| {
+            let (codes, of): (Vec<_>, _) = match stretch {
+                Stretch::Pushed(rows) => (pushed.by_ref().take(rows).map(|code| used.code(*code)).collect(), Of::Rows),
+                Stretch::Coded { section, span, codes } => {
+                    (codes.iter().map(|code| used.code(*code)).collect(), Of::Texts { section, span })
+                }
+            };
+            Piece { nulls: nulls_of(&codes), values: codes, of }
+        });
+        let pieces = pieces.collect();
         let text = |code: i32| Self::entry(&self.bytes, &self.ends, code);
         let mut bytes = Vec::with_capacity(used.entries.iter().map(|code| text(*code).len()).sum());
         let mut ends = Vec::with_capacity(used.entries.len());
@@ -237,54 +232,8 @@ impl TextColumn {
             bytes.extend_from_slice(text(code));
             ends.push(bytes.len() as i32);
         }
-        Ok((codes, strings(bytes, ends)?))
+        Ok(Pending::Text(strings(bytes, ends)?, pieces))
     }
-}
-
-/// The rows' codes of the columns of a row group so far. Columns whose values come in pairs, such as a meter's id and name,
-/// have the same codes: they are made once.
-#[derive(Default)]
-pub(super) struct KnownCodes {
-    /// By the codes that they follow from, and by which stretches are pushed.
-    known: Vec<(Vec<bool>, Vec<i32>, Int32Array)>,
-}
-
-impl KnownCodes {
-    /// The codes of all rows, from those of pushed values and templates.
-    fn rows(&mut self, sources: Vec<i32>, stretches: &[Stretch<'_>]) -> Result<Int32Array, ArrowError> {
-        let pushed: Vec<_> = stretches.iter().map(|stretch| matches!(stretch, Stretch::Pushed(_))).collect();
-        let same = |known: &&(Vec<bool>, Vec<i32>, Int32Array)| known.0 == pushed && known.1 == sources;
-        if let Some((.., rows)) = self.known.iter().find(same) {
-            return Ok(rows.clone());
-        }
-        let mut rows = Vec::with_capacity(stretches.iter().map(Stretch::rows).sum());
-        let mut rest = sources.as_slice();
-        for stretch in stretches {
-            let (codes, others) = rest.split_at(match stretch {
-                Stretch::Pushed(rows) => *rows,
-                Stretch::Coded { codes, .. } => codes.len(),
-            });
-            match stretch {
-                Stretch::Pushed(_) => rows.extend_from_slice(codes),
-                Stretch::Coded { rows: templates, .. } => {
-                    rows.extend(templates.iter().map(|template| codes[*template as usize]));
-                }
-            }
-            rest = others;
-        }
-        // Nearly as many as rows would be remembered in vain.
-        let few = sources.len() * 2 < rows.len();
-        let rows = codes_of(rows)?;
-        if few {
-            self.known.push((pushed, sources, rows.clone()));
-        }
-        Ok(rows)
-    }
-}
-
-fn codes_of(codes: Vec<i32>) -> Result<Int32Array, ArrowError> {
-    let nulls = codes.contains(&NULL_CODE).then(|| NullBuffer::from_iter(codes.iter().map(|code| *code >= 0)));
-    Int32Array::try_new(codes.into(), nulls)
 }
 
 /// Entries that are used, in the order of their first use.
@@ -307,9 +256,9 @@ impl Used {
     }
 }
 
-fn strings(bytes: Vec<u8>, mut ends: Vec<i32>) -> Result<StringArray, ArrowError> {
+fn strings(bytes: Vec<u8>, mut ends: Vec<i32>) -> Result<Arc<StringArray>, ArrowError> {
     let mut offsets = Vec::with_capacity(ends.len() + 1);
     offsets.push(0);
     offsets.append(&mut ends);
-    StringArray::try_new(OffsetBuffer::new(offsets.into()), bytes.into(), None)
+    Ok(Arc::new(StringArray::try_new(OffsetBuffer::new(offsets.into()), bytes.into(), None)?))
 }

@@ -4,13 +4,12 @@
 //! with a layout a row is the number of a template, and templates are the numbers of their spans' texts, which have the
 //! codes of the columns; only the values that stand outside of spans are pushed. Templates outlive row groups.
 
-use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
 
 use super::column::{Column, NULL_CODE, Stretch};
-use super::dictionary::KnownCodes;
 use super::layout::{Field, Layout, Place, Span};
 use super::row::Target;
+use super::row_group::{Pending, Used};
 use super::spans::SpanTable;
 use super::templates::Templates;
 
@@ -185,26 +184,28 @@ impl Group {
         }
     }
 
-    /// Takes all rows as arrays, one a column, and starts anew. The section at work goes on with what it knows, unless
-    /// that takes more than `most_bytes`.
-    pub(super) fn finish(&mut self, most_bytes: usize) -> Result<Vec<ArrayRef>, ArrowError> {
-        let used: Vec<_> = self.sections.iter().map(|section| section.coded.as_deref().map(Used::of)).collect();
+    /// Takes all rows and starts anew. The section at work goes on with what it knows, unless that takes more than
+    /// `most_bytes`.
+    pub(super) fn finish(&mut self, most_bytes: usize) -> Result<(Vec<Pending>, Vec<Option<Used>>), ArrowError> {
+        let coded = self.sections.iter().map(|section| section.coded.as_deref());
+        let (used, ids): (Vec<_>, Vec<_>) = coded.map(|coded| coded.map(use_of).unzip()).unzip();
         let goes_on = self.knowledge_is_worth_keeping(most_bytes);
-        let mut known = KnownCodes::default();
-        let mut arrays = Vec::with_capacity(self.columns.len());
+        let mut pending = Vec::with_capacity(self.columns.len());
         for (at, column) in self.columns.iter_mut().enumerate() {
-            let stretches = self.sections.iter().zip(&used).map(|(section, used)| match (&section.coded, used) {
-                (Some(coded), Some(used)) if let Place::Coded { span, slot } = coded.layout.places[at] => {
-                    let code = |ids: &[u32]| coded.spans[span].code(ids[span], slot);
-                    let codes = used.templates.iter().filter_map(|template| coded.templates.ids(*template)).map(code);
-                    Stretch::Coded { codes: codes.collect(), rows: &used.rows }
+            let mut stretches = Vec::new();
+            for (number, (section, ids)) in self.sections.iter().zip(&ids).enumerate() {
+                match (&section.coded, ids, stretches.last_mut()) {
+                    (Some(coded), Some(ids), _) if let Place::Coded { span, slot } = coded.layout.places[at] => {
+                        let codes = ids[span].iter().map(|id| coded.spans[span].code(*id, slot)).collect();
+                        stretches.push(Stretch::Coded { section: number, span, codes });
+                    }
+                    (.., Some(Stretch::Pushed(rows))) => *rows += section.rows,
+                    _ => stretches.push(Stretch::Pushed(section.rows)),
                 }
-                _ => Stretch::Pushed(section.rows),
-            });
-            let stretches: Vec<_> = stretches.collect();
+            }
             let active = self.sections.last().and_then(|section| section.coded.as_deref());
             let coded = active.is_some_and(|coded| coded.layout.places[at] != Place::Pushed);
-            arrays.push(column.finish(&stretches, coded && goes_on, &mut known)?);
+            pending.push(column.finish(stretches, coded && goes_on)?);
         }
         self.rows = 0;
         if let Some(mut last) = self.sections.pop() {
@@ -216,7 +217,7 @@ impl Group {
             }
             self.sections.push(last);
         }
-        Ok(arrays)
+        Ok((pending, used))
     }
 
     /// Is what the section at work knows small enough, and are its dictionaries without needless entries?
@@ -238,27 +239,38 @@ impl Section {
     }
 }
 
-/// The templates that rows of a section use.
-struct Used {
-    /// In the order of their first use.
-    templates: Vec<u32>,
-    /// For each row, where in `templates` its template is.
-    rows: Vec<u32>,
+/// What the rows of a section use, numbered in the order of first use; and by span, which texts these are.
+fn use_of(coded: &Coded) -> (Used, Vec<Vec<u32>>) {
+    let mut templates = Numbering::new(coded.templates.len());
+    let of_rows = coded.rows.iter().map(|template| templates.number(*template)).collect();
+    let texts = coded.spans.iter().enumerate().map(|(span, table)| {
+        let mut texts = Numbering::new(table.len());
+        let ids = templates.used.iter().filter_map(|template| coded.templates.ids(*template));
+        let of_templates: Vec<_> = ids.map(|ids| texts.number(ids[span])).collect();
+        (of_templates, texts.used)
+    });
+    let (texts, ids) = texts.unzip();
+    (Used { templates: of_rows, texts }, ids)
 }
 
-impl Used {
-    fn of(coded: &Coded) -> Self {
-        let mut place = vec![u32::MAX; coded.templates.len()];
-        let mut templates = Vec::new();
-        let rows = coded.rows.iter().map(|template| {
-            let place = &mut place[*template as usize];
-            if *place == u32::MAX {
-                *place = templates.len() as u32;
-                templates.push(*template);
-            }
-            *place
-        });
-        let rows = rows.collect();
-        Used { templates, rows }
+/// Numbers entries of a table in the order of their first use.
+struct Numbering {
+    numbers: Vec<u32>,
+    used: Vec<u32>,
+}
+
+impl Numbering {
+    fn new(entries: usize) -> Self {
+        Numbering { numbers: vec![u32::MAX; entries], used: Vec::new() }
+    }
+
+    #[inline]
+    fn number(&mut self, entry: u32) -> u32 {
+        let number = &mut self.numbers[entry as usize];
+        if *number == u32::MAX {
+            *number = self.used.len() as u32;
+            self.used.push(entry);
+        }
+        *number
     }
 }

@@ -1,9 +1,9 @@
-//! The hot path: bytes of JSON in, record batches out. No I/O, no threads, no async.
+//! The hot path: bytes of JSON in, Arrow arrays out. No I/O, no threads, no async.
 //!
 //! A [`Decoder`] is fed the bytes of a page in pieces of any size. At the page's end its rows are committed, or rolled
 //! back when the page turns out to be broken, so that a page that is asked for again gives its rows once. Rows gather
-//! until a row group is full; then [`Decoder::take_batch`] hands it over as one record batch, whose dictionaries are
-//! final. Never more than one row group is in memory.
+//! until a [`RowGroup`] is full; then [`Decoder::take_group`] hands it over, to be taken column by column or as one record
+//! batch, whose dictionaries are final. Never more than one row group is in memory.
 //!
 //! ```
 //! use billing_lake::contract::{Contract, Dataset};
@@ -17,7 +17,7 @@
 //! }
 //! let page = decoder.commit()?;
 //! assert_eq!((page.rows, page.next_link), (1, None));
-//! let batch = decoder.finish()?.expect("a row was committed");
+//! let batch = decoder.finish()?.expect("a row was committed").into_batch()?;
 //! assert_eq!(batch.num_rows(), 1);
 //! assert_eq!(decoder.summary().control_totals.text["cost"], "1.1");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -44,6 +44,7 @@ mod number;
 mod page;
 mod predict;
 mod row;
+mod row_group;
 mod sample;
 mod spans;
 mod templates;
@@ -56,4 +57,5 @@ mod values;
 pub use decoder::{Decoder, InvalidText, Options, PageSummary, RowScope, StrayRows, Summary};
 pub use error::{DecodeError, RejectedRow};
 pub use page::Form;
+pub use row_group::RowGroup;
 pub use totals::ControlTotals;

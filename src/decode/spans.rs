@@ -36,6 +36,11 @@ impl SpanTable {
         }
     }
 
+    /// How many texts there are.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     /// The text of that number; empty when there is none, or when it is that of a row read on its own.
     #[inline]
     pub(super) fn text(&self, id: u32) -> &[u8] {

@@ -1,9 +1,10 @@
 //! Values of a fixed width: pushed row by row, or kept under a code.
 
-use arrow_buffer::{NullBuffer, NullBufferBuilder};
+use arrow_buffer::NullBufferBuilder;
 
 use super::births::Births;
 use super::column::{NULL_CODE, Stretch};
+use super::row_group::{Of, Piece, nulls_of};
 
 /// A column's values of a fixed width.
 pub(super) struct Values<N> {
@@ -103,56 +104,34 @@ impl<N: Copy + Default> Values<N> {
         self.kept.len() * size_of::<N>()
     }
 
-    /// Takes the rows of all stretches.
-    pub(super) fn finish(&mut self, stretches: &[Stretch<'_>], keeps_codes: bool) -> (Vec<N>, Option<NullBuffer>) {
-        let taken = if let [Stretch::Pushed(_)] = stretches {
-            (std::mem::take(&mut self.pushed), self.nulls.finish())
+    /// Takes the rows of all stretches, piece by piece.
+    pub(super) fn finish(&mut self, stretches: Vec<Stretch>, keeps_codes: bool) -> Vec<Piece<N>> {
+        let nulls = self.nulls.finish();
+        let room = Vec::with_capacity(self.pushed.len());
+        let pushed = std::mem::replace(&mut self.pushed, room);
+        let pieces = if let [Stretch::Pushed(_)] = &stretches[..] {
+            vec![Piece { values: pushed, nulls, of: Of::Rows }]
         } else {
-            self.gather(stretches)
+            let mut start = 0;
+            let pieces = stretches.into_iter().map(|stretch| match stretch {
+                Stretch::Pushed(rows) => {
+                    let values = pushed[start..start + rows].to_vec();
+                    let nulls = nulls.as_ref().map(|nulls| nulls.slice(start, rows));
+                    start += rows;
+                    Piece { values, nulls, of: Of::Rows }
+                }
+                Stretch::Coded { section, span, codes } => {
+                    let values = codes.iter().map(|code| self.of_code(*code)).collect();
+                    Piece { values, nulls: nulls_of(&codes), of: Of::Texts { section, span } }
+                }
+            });
+            pieces.collect()
         };
-        self.pushed.clear();
-        self.nulls = NullBufferBuilder::new(0);
         if !keeps_codes {
             self.kept.clear();
             self.births.clear();
         }
-        taken
-    }
-
-    fn gather(&self, stretches: &[Stretch<'_>]) -> (Vec<N>, Option<NullBuffer>) {
-        let rows = stretches.iter().map(Stretch::rows).sum();
-        let mut values = Vec::with_capacity(rows);
-        let mut nulls = NullBufferBuilder::new(rows);
-        let mut pushed = 0;
-        for stretch in stretches {
-            match stretch {
-                Stretch::Pushed(count) => {
-                    values.extend_from_slice(&self.pushed[pushed..pushed + count]);
-                    (pushed..pushed + count).for_each(|row| nulls.append(self.nulls.is_valid(row)));
-                    pushed += count;
-                }
-                Stretch::Coded { codes, rows } => {
-                    let of_code: Vec<N> = codes.iter().map(|code| self.of_code(*code)).collect();
-                    values.extend(rows.iter().map(|row| of_code[*row as usize]));
-                    if codes.contains(&NULL_CODE) {
-                        rows.iter().for_each(|row| nulls.append(codes[*row as usize] != NULL_CODE));
-                    } else {
-                        nulls.append_n_non_nulls(rows.len());
-                    }
-                }
-            }
-        }
-        (values, nulls.finish())
-    }
-}
-
-impl Stretch<'_> {
-    /// How many rows it has.
-    pub(super) fn rows(&self) -> usize {
-        match self {
-            Stretch::Pushed(rows) => *rows,
-            Stretch::Coded { rows, .. } => rows.len(),
-        }
+        pieces
     }
 }
 

@@ -208,14 +208,20 @@ impl Told {
     fn feed(&mut self, decoder: &mut Decoder, settings: &Settings, bytes: &[u8]) -> Result<(), DecodeError> {
         for piece in settings.pieces(bytes) {
             decoder.feed(piece)?;
-            self.batches.extend(std::iter::from_fn(|| decoder.take_batch()));
+            self.take_groups(decoder);
         }
         Ok(())
     }
 
+    fn take_groups(&mut self, decoder: &mut Decoder) {
+        while let Some(group) = decoder.take_group() {
+            self.batches.push(group.into_batch().expect("columns make a record batch"));
+        }
+    }
+
     fn commit(&mut self, decoder: &mut Decoder) -> Result<(), DecodeError> {
         let page = decoder.commit()?;
-        self.batches.extend(std::iter::from_fn(|| decoder.take_batch()));
+        self.take_groups(decoder);
         self.rejected.extend(decoder.take_rejected());
         self.strays.extend(decoder.take_strays().iter().map(|(period, row)| (period, row.to_vec())));
         self.links.push(page.next_link);
@@ -225,8 +231,8 @@ impl Told {
 
     fn finish(&mut self, mut decoder: Decoder) {
         self.period = decoder.period();
-        while let Some(batch) = decoder.finish().expect("columns make a record batch") {
-            self.batches.push(batch);
+        while let Some(group) = decoder.finish().expect("columns make a row group") {
+            self.batches.push(group.into_batch().expect("columns make a record batch"));
         }
         self.summary = decoder.summary();
         assert_eq!((decoder.rows(), decoder.rejected_rows()), (self.summary.rows, self.summary.rejected_rows));

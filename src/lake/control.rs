@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Decimal128Type;
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef};
 use num_bigint::BigInt;
 
 use crate::contract::{ColumnType, Contract, DECIMAL_SCALE};
@@ -40,17 +40,20 @@ impl Counted {
         Counted { rows: 0, sums: sums.collect() }
     }
 
-    /// Counts a batch of the contract's schema.
-    pub(super) fn add(&mut self, batch: &RecordBatch) {
-        self.rows += batch.num_rows() as u64;
-        for sum in &mut self.sums {
-            let values = batch.column(sum.column).as_primitive::<Decimal128Type>();
-            // Slots of nulls hold no defined value.
-            if values.null_count() == 0 {
-                values.values().iter().for_each(|value| sum.add(*value));
-            } else {
-                values.iter().flatten().for_each(|value| sum.add(value));
-            }
+    /// Counts so many rows.
+    pub(super) fn add_rows(&mut self, rows: usize) {
+        self.rows += rows as u64;
+    }
+
+    /// Adds up the values of a column; nothing is to be added up in one that is not decimal.
+    pub(super) fn add(&mut self, column: usize, array: &ArrayRef) {
+        let Some(sum) = self.sums.iter_mut().find(|sum| sum.column == column) else { return };
+        let values = array.as_primitive::<Decimal128Type>();
+        // Slots of nulls hold no defined value.
+        if values.null_count() == 0 {
+            values.values().iter().for_each(|value| sum.add(*value));
+        } else {
+            values.iter().flatten().for_each(|value| sum.add(value));
         }
     }
 
@@ -148,12 +151,12 @@ mod tests {
         let rows = cost.len();
         let cost = Decimal128Array::from(cost).with_precision_and_scale(DECIMAL_PRECISION, DECIMAL_SCALE).unwrap();
         let cost: ArrayRef = Arc::new(cost);
-        let columns = schema.fields().iter().map(|field| {
-            if field.name() == "cost" { Arc::clone(&cost) } else { new_null_array(field.data_type(), rows) }
-        });
-        let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
         let mut counted = Counted::new(&contract);
-        counted.add(&batch);
+        for (column, field) in schema.fields().iter().enumerate() {
+            let nothing = new_null_array(field.data_type(), rows);
+            counted.add(column, if field.name() == "cost" { &cost } else { &nothing });
+        }
+        counted.add_rows(rows);
         counted
     }
 

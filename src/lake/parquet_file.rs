@@ -1,9 +1,10 @@
-//! A slice's Parquet file while it is written: batches in, column by column, with a count and a hash of its own.
+//! A slice's Parquet file while it is written: row groups in, column by column, with a count and a hash of its own.
 
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::ArrowError;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
@@ -32,6 +33,19 @@ pub struct StagedFile {
     pub(super) staged: Box<dyn Staged>,
     bytes: u64,
     state: FileState,
+}
+
+/// Why a row group cannot be written.
+enum WriteError {
+    Parquet(ParquetError),
+    /// The arrays are not those of the contract.
+    Mismatch(String),
+}
+
+impl From<ParquetError> for WriteError {
+    fn from(error: ParquetError) -> Self {
+        WriteError::Parquet(error)
+    }
 }
 
 impl StagedFile {
@@ -64,29 +78,61 @@ impl SliceFile {
         Ok(SliceFile { slice: slice.clone(), contract: Arc::clone(contract), writer, encoder, counted })
     }
 
-    /// Writes a batch of the contract's schema as one row group. Each column is let go as soon as it is encoded, so
-    /// that the batch shrinks by what the row group grows; a batch without rows leaves nothing.
-    ///
-    /// After an error the file is lost: drop it.
+    /// Writes a batch of the contract's schema as one row group, as [`SliceFile::write_columns`] does.
     pub fn write(&mut self, batch: RecordBatch) -> Result<(), LakeError> {
-        if batch.schema_ref().fields() != self.contract.arrow_schema().fields() {
+        let (schema, arrays, _) = batch.into_parts();
+        if schema.fields() != self.contract.arrow_schema().fields() {
             return Err(self.mismatch("a record batch has another schema than the contract".to_owned()));
         }
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        self.counted.add(&batch);
-        self.write_row_group(batch).map_err(|error| self.failure(error))
+        self.write_columns(arrays.into_iter().map(Ok))
     }
 
-    fn write_row_group(&mut self, batch: RecordBatch) -> Result<(), ParquetError> {
-        let (_, arrays, _) = batch.into_parts();
+    /// Writes the arrays of the contract's columns, in their order, as one row group. Each is asked for when its turn comes
+    /// and let go as soon as it is encoded, so that no two need be in memory; arrays without rows leave nothing.
+    ///
+    /// After an error the file is lost: drop it.
+    pub fn write_columns(
+        &mut self,
+        arrays: impl IntoIterator<Item = Result<ArrayRef, ArrowError>>,
+    ) -> Result<(), LakeError> {
+        let mut arrays = arrays.into_iter().peekable();
+        let is_empty = |array: &Result<ArrayRef, ArrowError>| matches!(array, Ok(array) if array.is_empty());
+        if arrays.peek().is_some_and(is_empty) && arrays.all(|array| is_empty(&array)) {
+            return Ok(());
+        }
+        match self.write_row_group(arrays) {
+            Ok(()) => Ok(()),
+            Err(WriteError::Parquet(error)) => Err(self.failure(error)),
+            Err(WriteError::Mismatch(difference)) => Err(self.mismatch(difference)),
+        }
+    }
+
+    fn write_row_group(
+        &mut self,
+        mut arrays: impl Iterator<Item = Result<ArrayRef, ArrowError>>,
+    ) -> Result<(), WriteError> {
+        let schema = self.contract.arrow_schema();
         let mut group = self.writer.next_row_group()?;
-        for (column, array) in arrays.into_iter().enumerate() {
+        let mut rows = None;
+        for (column, field) in schema.fields().iter().enumerate() {
+            let array = arrays.next().transpose().map_err(ParquetError::from)?;
+            let array = array.filter(|array| array.data_type() == field.data_type());
+            let array = array.filter(|array| *rows.get_or_insert(array.len()) == array.len());
+            let Some(array) = array else {
+                return Err(WriteError::Mismatch(format!(
+                    "the array of {} is not of the contract's kind",
+                    field.name()
+                )));
+            };
+            self.counted.add(column, &array);
             self.encoder.encode(column, array)?.append_to(&mut group)?;
+        }
+        if arrays.next().is_some() {
+            return Err(WriteError::Mismatch("there are more arrays than the contract has columns".to_owned()));
         }
         self.encoder.end_row_group();
         group.close()?;
+        self.counted.add_rows(rows.unwrap_or_default());
         Ok(())
     }
 

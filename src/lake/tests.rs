@@ -264,6 +264,27 @@ fn a_file_that_is_not_what_was_decoded_is_never_published() {
     let periods = Contract::of(Dataset::BillingPeriods).arrow_schema();
     let error = stage(&run).write(RecordBatch::new_empty(periods)).unwrap_err();
     assert!(matches!(error, LakeError::Mismatch { .. }), "{error}");
+    let whole = costs(3).columns().to_vec();
+    let last = whole.len() - 1;
+    let with = |at: usize, array: ArrayRef| {
+        let mut arrays = whole.clone();
+        arrays[at] = array;
+        arrays
+    };
+    let none = |at: usize| costs(0).column(at).clone();
+    let another = [
+        Vec::new(),
+        whole[..last].to_vec(),
+        whole.iter().chain(&whole[..1]).cloned().collect(),
+        with(0, decimals(vec![None; 3])),
+        with(last, costs(4).column(last).clone()),
+        with(last, none(last)),
+        with(0, none(0)),
+    ];
+    for (case, arrays) in another.into_iter().enumerate() {
+        let error = stage(&run).write_columns(arrays.into_iter().map(Ok)).unwrap_err();
+        assert!(matches!(error, LakeError::Mismatch { .. }), "case {case}: {error}");
+    }
     assert!(names(&scene.folder.path().join(layout::STAGING_FOLDER).join("r1")).is_empty());
     run.finish().unwrap();
 }

@@ -5,15 +5,14 @@
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use arrow_array::RecordBatch;
-
 use super::RunError;
 use super::writer::internal;
+use crate::decode::RowGroup;
 use crate::lake::{LakeError, SliceFile};
 
 /// Writes row groups to a staged file on a thread of its own. Dropping it drops the file, once the group at work is done.
 pub(super) struct Encoder {
-    work: Option<(SyncSender<RecordBatch>, Thread)>,
+    work: Option<(SyncSender<RowGroup>, Thread)>,
 }
 
 /// Gives the file back when there are no more row groups.
@@ -22,21 +21,21 @@ type Thread = JoinHandle<Result<SliceFile, LakeError>>;
 impl Encoder {
     /// Starts the thread.
     pub(super) fn start(mut file: SliceFile) -> Result<Self, RunError> {
-        let (batches, queue) = sync_channel(0);
+        let (groups, queue) = sync_channel::<RowGroup>(0);
         let thread = thread::Builder::new().name("encoder".to_owned()).spawn(move || {
-            for batch in queue {
-                file.write(batch)?;
+            for group in queue {
+                file.write_columns(group.into_columns())?;
             }
             Ok(file)
         });
         let thread = thread.map_err(|error| internal(&error))?;
-        Ok(Encoder { work: Some((batches, thread)) })
+        Ok(Encoder { work: Some((groups, thread)) })
     }
 
     /// Gives it a row group, when it is done with the one before.
-    pub(super) fn write(&mut self, batch: RecordBatch) -> Result<(), RunError> {
+    pub(super) fn write(&mut self, group: RowGroup) -> Result<(), RunError> {
         match &self.work {
-            Some((batches, _)) if batches.send(batch).is_ok() => Ok(()),
+            Some((groups, _)) if groups.send(group).is_ok() => Ok(()),
             // It takes no more because it failed.
             _ => self.end().map(drop),
         }
@@ -49,8 +48,8 @@ impl Encoder {
 
     fn end(&mut self) -> Result<SliceFile, RunError> {
         let ended = || internal(&"the encoding thread ended too early");
-        let (batches, thread) = self.work.take().ok_or_else(ended)?;
-        drop(batches);
+        let (groups, thread) = self.work.take().ok_or_else(ended)?;
+        drop(groups);
         Ok(thread.join().map_err(|_| ended())??)
     }
 }

@@ -3,11 +3,11 @@
 
 use std::ops::RangeInclusive;
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Date32Type, Decimal128Type};
 
 use crate::contract::{BillingPeriod, Contract};
+use crate::decode::{DecodeError, RowGroup};
 
 /// The column of charges in a dataset that has one.
 const COST: &str = "cost";
@@ -45,20 +45,21 @@ impl Seen {
         Seen { cost, date: contract.date_column(), rows: 0, costs: false, days: 0 }
     }
 
-    /// Looks at a batch of the contract's schema, whose rows belong to that period.
-    pub(super) fn add(&mut self, batch: &RecordBatch, period: Option<BillingPeriod>) {
-        self.rows += batch.num_rows() as u64;
-        if let Some(cost) = self.cost.filter(|_| !self.costs) {
-            let costs = batch.column(cost).as_primitive::<Decimal128Type>();
+    /// Looks at a row group of the contract's schema, whose rows belong to that period.
+    pub(super) fn add(&mut self, group: &RowGroup, period: Option<BillingPeriod>) -> Result<(), DecodeError> {
+        self.rows += group.rows() as u64;
+        if let Some(costs) = self.cost.filter(|_| !self.costs).and_then(|cost| group.column(cost)).transpose()? {
+            let costs = costs.as_primitive::<Decimal128Type>();
             self.costs = costs.iter().flatten().any(|cost| cost != 0);
         }
-        if let (Some(date), Some(period)) = (self.date, period) {
-            let dates = batch.column(date).as_primitive::<Date32Type>();
+        if let (Some(dates), Some(period)) = (self.date.and_then(|date| group.column(date)).transpose()?, period) {
+            let dates = dates.as_primitive::<Date32Type>();
             let (first, last) = (period.first_day(), period.last_day());
             for day in dates.iter().flatten().filter(|day| (first..=last).contains(day)) {
                 self.days |= 1_u32.checked_shl((day - first) as u32).unwrap_or(0);
             }
         }
+        Ok(())
     }
 
     /// What somebody should look at, in words.
@@ -118,7 +119,7 @@ fn in_words(period: BillingPeriod) -> impl Fn(&RangeInclusive<i32>) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Date32Array, Decimal128Array, new_null_array};
+    use arrow_array::{ArrayRef, Date32Array, Decimal128Array, RecordBatch, new_null_array};
 
     use super::*;
     use crate::contract::{DECIMAL_PRECISION, DECIMAL_SCALE, Dataset};
@@ -143,7 +144,7 @@ mod tests {
         });
         let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
         let mut seen = Seen::new(&contract);
-        seen.add(&batch, Some(november()));
+        seen.add(&batch.into(), Some(november())).unwrap();
         seen
     }
 

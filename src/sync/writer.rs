@@ -178,13 +178,13 @@ impl SliceWriter {
     }
 
     fn write_full_groups(&mut self) -> Result<(), RunError> {
-        while let Some(batch) = self.decoder.take_batch() {
-            self.seen.add(&batch, self.decoder.period());
+        while let Some(group) = self.decoder.take_group() {
+            self.seen.add(&group, self.decoder.period()).map_err(|error| internal(&error))?;
             let mut encoder = match self.encoder.take() {
                 Some(encoder) => encoder,
                 None => Encoder::start(self.stage()?)?,
             };
-            encoder.write(batch)?;
+            encoder.write(group)?;
             self.encoder = Some(encoder);
         }
         Ok(())
@@ -193,19 +193,19 @@ impl SliceWriter {
     /// Writes the last row group, if there is one, and returns the file.
     fn write_last_group(&mut self) -> Result<SliceFile, RunError> {
         let last = self.decoder.finish().map_err(|error| internal(&error))?;
-        if let Some(batch) = &last {
-            self.seen.add(batch, self.decoder.period());
+        if let Some(group) = &last {
+            self.seen.add(group, self.decoder.period()).map_err(|error| internal(&error))?;
         }
         match (self.encoder.take(), last) {
-            (Some(mut encoder), Some(batch)) => {
-                encoder.write(batch)?;
+            (Some(mut encoder), Some(group)) => {
+                encoder.write(group)?;
                 encoder.finish()
             }
             (Some(encoder), None) => encoder.finish(),
             (None, last) => {
                 let mut file = self.stage()?;
-                if let Some(batch) = last {
-                    file.write(batch)?;
+                if let Some(group) = last {
+                    file.write_columns(group.into_columns())?;
                 }
                 Ok(file)
             }

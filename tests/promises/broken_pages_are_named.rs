@@ -25,8 +25,8 @@ fn decoder() -> Decoder {
 /// All rows that are left in the decoder.
 fn rest(decoder: &mut Decoder) -> Vec<Cells> {
     let mut rows = Vec::new();
-    while let Some(batch) = decoder.finish().unwrap() {
-        rows.extend(cells::rows(&batch, &Contract::of(Dataset::UsageDetails), None));
+    while let Some(group) = decoder.finish().unwrap() {
+        rows.extend(cells::rows(&group.into_batch().unwrap(), &Contract::of(Dataset::UsageDetails), None));
     }
     rows
 }
@@ -304,7 +304,7 @@ fn pages_of_any_number_of_rows_come_whole() {
         cells::take_batches(&mut decoder, &mut batches);
         rows += size;
     }
-    batches.extend(decoder.finish().unwrap());
+    batches.extend(decoder.finish().unwrap().map(|group| group.into_batch().unwrap()));
     let contract = Contract::of(Dataset::UsageDetails);
     let found: Vec<_> = batches.iter().flat_map(|batch| cells::rows(batch, &contract, Some("2018-08-01"))).collect();
     assert_eq!(found.len(), rows);
@@ -330,7 +330,7 @@ fn a_page_over_its_bound_is_committed_in_parts_and_cannot_be_rolled_back() {
     assert!(matches!(decoder.rollback(), Err(DecodeError::PartlyCommitted)));
     assert_eq!(decoder.commit().unwrap().rows, 10_000);
     cells::take_batches(&mut decoder, &mut batches);
-    batches.extend(decoder.finish().unwrap());
+    batches.extend(decoder.finish().unwrap().map(|group| group.into_batch().unwrap()));
     let contract = Contract::of(Dataset::UsageDetails);
     let rows: Vec<_> = batches.iter().flat_map(|batch| cells::rows(batch, &contract, None)).collect();
     assert_eq!(rows.len(), 10_000);
@@ -451,7 +451,7 @@ fn rows_of_other_periods_are_handed_back_and_count_in_nothing() {
         assert!(decoder.take_rejected().iter().all(|row| row.column.as_deref() == Some("date")));
         assert_eq!(decoder.summary().control_totals.text["cost"], "2");
         let contract = Contract::of(Dataset::UsageDetails);
-        let batch = decoder.finish().unwrap().unwrap();
+        let batch = decoder.finish().unwrap().unwrap().into_batch().unwrap();
         assert_eq!(cells::rows(&batch, &contract, Some("2018-08-01")).len(), 2);
     }
 }
@@ -493,7 +493,7 @@ fn strays_rejected_and_rolled_back_rows_leave_nothing_in_a_dictionary() {
     decoder.rollback().unwrap();
     decoder.feed(b"{\"data\":[{\"product\":\"kept\",\"product\":\"new\",\"date\":\"2018-08-01\"}]}").unwrap();
     decoder.commit().unwrap();
-    let batch = decoder.finish().unwrap().unwrap();
+    let batch = decoder.finish().unwrap().unwrap().into_batch().unwrap();
     assert_eq!((batch.num_rows(), entries(&batch)), (2, 2));
 }
 

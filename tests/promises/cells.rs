@@ -42,7 +42,7 @@ pub fn rows(batch: &RecordBatch, contract: &Contract, month: Option<&str>) -> Ve
 
 /// Takes the row groups that are full.
 pub fn take_batches(decoder: &mut Decoder, batches: &mut Vec<RecordBatch>) {
-    batches.extend(std::iter::from_fn(|| decoder.take_batch()));
+    batches.extend(std::iter::from_fn(|| decoder.take_group()).map(|group| group.into_batch().unwrap()));
 }
 
 /// Feeds a whole page in pieces of `size` bytes and takes the row groups that fill up on the way.

@@ -347,7 +347,7 @@ fn decode(dataset: Dataset, options: Options, pages: &[(Json, Delivery)]) -> Tol
         told.rejected.extend(decoder.take_rejected().into_iter().map(|row| (row.page, row.row, row.column, row.text)));
         assert_eq!(summary.rejected_rows, (told.rejected.len() - before) as u64);
     }
-    batches.extend(decoder.finish().unwrap());
+    batches.extend(decoder.finish().unwrap().map(|group| group.into_batch().unwrap()));
     let month = (dataset == Dataset::UsageDetails).then_some("2018-08-01");
     for batch in &batches {
         told.batches.push(batch.num_rows());
@@ -492,7 +492,7 @@ proptest! {
             let summary = decoder.commit().unwrap();
             prop_assert_eq!(summary.rows, reading.rows.len() as u64);
             prop_assert_eq!(&summary.next_link, &reading.next_link);
-            let rows = decoder.finish().unwrap();
+            let rows = decoder.finish().unwrap().map(|group| group.into_batch().unwrap());
             let rows = rows.map(|batch| cells::rows(&batch, &Contract::of(Dataset::UsageDetails), Some("2018-08-01")));
             prop_assert_eq!(rows.unwrap_or_default(), reading.rows.clone());
         }

@@ -95,7 +95,7 @@ fn golden_pages_give_their_rows() {
             cells::feed_in_pieces(&mut decoder, &page, size, &mut batches).unwrap_or_else(|e| panic!("{name}: {e}"));
             let summary = decoder.commit().unwrap_or_else(|error| panic!("{name}: {error}"));
             let rejected = decoder.take_rejected();
-            batches.extend(decoder.finish().unwrap());
+            batches.extend(decoder.finish().unwrap().map(|group| group.into_batch().unwrap()));
             let month = (dataset == Dataset::UsageDetails).then_some("2018-08-01");
             let rows: Vec<_> = batches.iter().flat_map(|batch| cells::rows(batch, &contract, month)).collect();
             for (at, (row, expected)) in rows.iter().zip(&expected.rows).enumerate() {
@@ -147,7 +147,7 @@ fn golden_pages_that_are_broken_are_refused() {
                 cells::feed_in_pieces(&mut whole, &[&page, rest.as_bytes()].concat(), size, &mut Vec::new()).unwrap();
                 whole.commit().unwrap_or_else(|error| panic!("{name} with its rest: {error}"));
             }
-            assert_eq!(decoder.finish().unwrap().map(|batch| batch.num_rows()), None, "{name}");
+            assert_eq!(decoder.finish().unwrap().map(|group| group.rows()), None, "{name}");
             assert_eq!(decoder.summary().rows, 0, "{name}");
         }
     }

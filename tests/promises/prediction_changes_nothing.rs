@@ -40,12 +40,12 @@ fn read(pages: &[Vec<u8>], mut options: Options, piece: usize, twice: bool, pred
         }
         page.chunks(piece).for_each(|piece| decoder.feed(piece).unwrap());
         told.links.push(decoder.commit().unwrap().next_link);
-        told.batches.extend(std::iter::from_fn(|| decoder.take_batch()));
+        told.batches.extend(std::iter::from_fn(|| decoder.take_group()).map(|group| group.into_batch().unwrap()));
         told.rejected.extend(decoder.take_rejected());
         told.strays.extend(decoder.take_strays().iter().map(|(period, row)| (period, row.to_vec())));
     }
-    while let Some(batch) = decoder.finish().unwrap() {
-        told.batches.push(batch);
+    while let Some(group) = decoder.finish().unwrap() {
+        told.batches.push(group.into_batch().unwrap());
     }
     told.summary = decoder.summary();
     told

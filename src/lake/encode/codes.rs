@@ -1,12 +1,10 @@
 //! Pages of dictionary codes.
 //!
 //! The columns of a bill come in families: what belongs to a meter or to a subscription repeats in the same rows, so
-//! such columns have the same codes throughout. Pages are therefore kept until the row group ends, and columns whose
-//! codes are equal share them. What is kept for that are buffers of arrays that would have been let go: less than the
-//! row group held before.
+//! such columns have the same codes throughout. Pages are therefore kept until the row group ends, as they were before
+//! and after the codec, and columns whose pages are equal share what the codec made of them.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use parquet::basic::Encoding;
@@ -25,7 +23,7 @@ const HALF_BYTE: u32 = 4;
 const SHORTEST_RUN_UNDER_CODEC: usize = 16;
 
 /// Codes of a column, one for each row.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Codes {
     /// Not negative where the row is not null, anything where it is.
     pub(super) codes: ScalarBuffer<i32>,
@@ -47,18 +45,15 @@ pub(super) struct KnownPages(Vec<Known>);
 
 #[derive(Debug)]
 struct Known {
-    codes: Codes,
-    used: Arc<Used>,
-    pages: Arc<[DataPage]>,
+    /// Levels and codes, packed.
+    page: Box<[u8]>,
+    /// The page of the same rows as it stands in the file.
+    written: DataPage,
 }
 
 impl Codes {
-    fn is_same(&self, other: &Codes) -> bool {
-        self.codes == other.codes && self.nulls == other.nulls
-    }
-
     /// Looks which of `entries` entries are used.
-    fn used(&self, entries: usize) -> Used {
+    pub(super) fn used(&self, entries: usize) -> Used {
         let mut is_used = vec![false; entries];
         for rows in valid_runs(self.nulls.as_ref(), 0..self.codes.len()) {
             self.codes[rows].iter().for_each(|code| is_used[*code as usize] = true);
@@ -105,35 +100,24 @@ impl KnownPages {
         self.0.clear();
     }
 
-    /// Which entries of a dictionary these codes use.
-    pub(super) fn used(&self, codes: &Codes, entries: usize) -> Arc<Used> {
-        self.find(codes).map_or_else(|| Arc::new(codes.used(entries)), |known| Arc::clone(&known.used))
-    }
-
-    fn find(&self, codes: &Codes) -> Option<&Known> {
-        self.0.iter().find(|known| known.codes.is_same(codes))
+    fn find(&self, page: &[u8], rows: usize) -> Option<DataPage> {
+        let known = self.0.iter().find(|known| known.written.rows == rows && *known.page == *page);
+        known.map(|known| known.written.clone())
     }
 }
 
 /// Writes the pages of a column's codes, of which `used` says what entries they use.
 pub(super) fn write(
-    codes: Codes,
-    used: Arc<Used>,
+    codes: &Codes,
+    used: &Used,
     pages: &mut PageEncoder,
     chunk: &mut ChunkWriter,
 ) -> Result<(), ParquetError> {
-    let known = match pages.known.find(&codes) {
-        Some(known) => Arc::clone(&known.pages),
-        None => {
-            let rows = codes.codes.len();
-            let starts = (0..rows).step_by(PAGE_ROWS);
-            let encoded = starts.map(|start| encode(&codes, &used, start..rows.min(start + PAGE_ROWS), pages));
-            let encoded: Arc<[_]> = encoded.collect::<Result<Vec<_>, _>>()?.into();
-            pages.known.0.push(Known { codes, used, pages: Arc::clone(&encoded) });
-            encoded
-        }
-    };
-    known.iter().try_for_each(|page| chunk.write_data(page.clone(), Encoding::RLE_DICTIONARY))
+    let rows = codes.codes.len();
+    (0..rows).step_by(PAGE_ROWS).try_for_each(|start| {
+        let page = encode(codes, used, start..rows.min(start + PAGE_ROWS), pages)?;
+        chunk.write_data(page, Encoding::RLE_DICTIONARY)
+    })
 }
 
 /// One page, in that width of its codes which makes it smaller.
@@ -152,32 +136,32 @@ fn encode(codes: &Codes, used: &Used, rows: Range<usize>, pages: &mut PageEncode
     };
     let levels = pages.begin(codes.nulls.as_ref(), rows.clone()).len();
     let narrow = narrowest(used.len());
-    if !pages.compressor.finds_repetitions() {
-        return encode_values(dense, narrow, levels, SHORTEST_RUN, rows.len(), pages);
+    let compresses = pages.compressor.finds_repetitions();
+    let wide = if !compresses || narrow <= HALF_BYTE { narrow } else { narrow.next_multiple_of(8) };
+    let shortest_run = if compresses { SHORTEST_RUN_UNDER_CODEC } else { SHORTEST_RUN };
+    append(dense, wide, levels, shortest_run, &mut pages.page);
+    if let Some(written) = pages.known.find(&pages.page, rows.len()) {
+        return Ok(written);
     }
-    let wide = if narrow <= HALF_BYTE { narrow } else { narrow.next_multiple_of(8) };
-    let whole_bytes = encode_values(dense, wide, levels, SHORTEST_RUN_UNDER_CODEC, rows.len(), pages)?;
+    let whole_bytes = pages.finish(rows.len(), Content::Any)?;
+    let page = Box::from(&pages.page[..]);
     let uncoded = (whole_bytes.uncompressed - levels) * narrow as usize / wide as usize;
-    if narrow == wide || whole_bytes.bytes.len() < uncoded / 2 {
-        return Ok(whole_bytes);
-    }
-    let bits = encode_values(dense, narrow, levels, SHORTEST_RUN_UNDER_CODEC, rows.len(), pages)?;
-    Ok(if bits.bytes.len() < whole_bytes.bytes.len() { bits } else { whole_bytes })
+    let written = if narrow == wide || whole_bytes.bytes.len() < uncoded / 2 {
+        whole_bytes
+    } else {
+        append(dense, narrow, levels, shortest_run, &mut pages.page);
+        let bits = pages.finish(rows.len(), Content::Any)?;
+        if bits.bytes.len() < whole_bytes.bytes.len() { bits } else { whole_bytes }
+    };
+    pages.known.0.push(Known { page, written: written.clone() });
+    Ok(written)
 }
 
-/// A page of these codes; they replace what stands behind the levels.
-fn encode_values(
-    codes: &[i32],
-    width: u32,
-    levels: usize,
-    shortest_run: usize,
-    rows: usize,
-    pages: &mut PageEncoder,
-) -> Result<DataPage, ParquetError> {
-    pages.page.truncate(levels);
-    pages.page.push(width as u8);
-    hybrid::encode(&Integers::new(codes, width), shortest_run, &mut pages.page);
-    pages.finish(rows, Content::Any)
+/// Appends codes to the levels, in place of what stands behind them.
+fn append(codes: &[i32], width: u32, levels: usize, shortest_run: usize, page: &mut Vec<u8>) {
+    page.truncate(levels);
+    page.push(width as u8);
+    hybrid::encode(&Integers::new(codes, width), shortest_run, page);
 }
 
 /// The codes of rows that are not null, as codes of the entries that are used.

@@ -9,7 +9,7 @@ use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
 
 use super::chunk::ChunkWriter;
-use super::codes::{self, Codes};
+use super::codes::{self, Codes, Used};
 use super::compress::Content;
 use super::dictionary::{Dictionary, intern};
 use super::levels::valid_runs;
@@ -59,8 +59,7 @@ fn write_coded<T: FixedWidth>(
     T::append(&dictionary.entries, page);
     chunk.write_dictionary(compressor.compress(page, Content::Numbers)?, page.len(), dictionary.entries.len())?;
     let codes = Codes { codes: ScalarBuffer::from(dictionary.codes), nulls: nulls.cloned() };
-    let used = pages.known.used(&codes, dictionary.entries.len());
-    codes::write(codes, used, pages, chunk)
+    codes::write(&codes, &Used::First(dictionary.entries.len()), pages, chunk)
 }
 
 fn write_plain<T: FixedWidth>(

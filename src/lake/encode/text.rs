@@ -27,14 +27,14 @@ pub(super) fn encode(
     let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
     let null_count = nulls.as_ref().map_or(0, |nulls| nulls.null_count());
     let codes = Codes { codes: array.keys().values().clone(), nulls };
-    let used = pages.known.used(&codes, texts.len());
+    let used = codes.used(texts.len());
     let range = used.entries().map(|entry| texts.value(entry)).fold(None, |range, text| match range {
         None => Some((text, text)),
         Some((min, max)) => Some((text.min(min), text.max(max))),
     });
     if dictionary_pays(texts, &used, array.len() - null_count) {
         write_dictionary(texts, &used, pages, chunk)?;
-        codes::write(codes, used, pages, chunk)?;
+        codes::write(&codes, &used, pages, chunk)?;
     } else {
         write_plain(texts, &codes, pages, chunk)?;
     }

@@ -51,6 +51,25 @@ struct Known {
     written: DataPage,
 }
 
+/// Whether rows come again and again in nearly the same order, as far as the code pages up to now tell.
+#[derive(Debug, Default)]
+pub(super) struct Repetition {
+    uncompressed: usize,
+    compressed: usize,
+}
+
+impl Repetition {
+    fn add(&mut self, uncompressed: usize, compressed: usize) {
+        self.uncompressed += uncompressed;
+        self.compressed += compressed;
+    }
+
+    /// A codec finds most of the codes again.
+    pub(super) fn is_seen(&self) -> bool {
+        self.compressed * 2 < self.uncompressed
+    }
+}
+
 impl Codes {
     /// Looks which of `entries` entries are used.
     pub(super) fn used(&self, entries: usize) -> Used {
@@ -143,14 +162,15 @@ fn encode(codes: &Codes, used: &Used, rows: Range<usize>, pages: &mut PageEncode
     if let Some(written) = pages.known.find(&pages.page, rows.len()) {
         return Ok(written);
     }
-    let whole_bytes = pages.finish(rows.len(), Content::Any)?;
+    let whole_bytes = pages.finish(rows.len(), Content::Codes)?;
     let page = Box::from(&pages.page[..]);
     let uncoded = (whole_bytes.uncompressed - levels) * narrow as usize / wide as usize;
+    pages.repetition.add(uncoded, whole_bytes.bytes.len());
     let written = if narrow == wide || whole_bytes.bytes.len() < uncoded / 2 {
         whole_bytes
     } else {
         append(dense, narrow, levels, shortest_run, &mut pages.page);
-        let bits = pages.finish(rows.len(), Content::Any)?;
+        let bits = pages.finish(rows.len(), Content::Codes)?;
         if bits.bytes.len() < whole_bytes.bytes.len() { bits } else { whole_bytes }
     };
     pages.known.0.push(Known { page, written: written.clone() });

@@ -24,28 +24,45 @@ enum Codec {
 /// A context for each content.
 struct Contexts {
     any: zstd::bulk::Compressor<'static>,
+    codes: zstd::bulk::Compressor<'static>,
     numbers: zstd::bulk::Compressor<'static>,
+    repeating_numbers: zstd::bulk::Compressor<'static>,
     texts: zstd::bulk::Compressor<'static>,
 }
 
 /// What a page holds, as far as it matters to a codec.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
+    /// Codes of a dictionary.
+    Codes,
     /// Numbers of a fixed width, one after the other.
     Numbers,
+    /// Such numbers of rows that come again and again in nearly the same order.
+    RepeatingNumbers,
     /// Texts, one after the other.
     Texts,
     /// Anything else.
     Any,
 }
 
-/// The level at which [`FOR_NUMBERS`] and [`FOR_TEXTS`] make pages smaller and take less time; lower ones are faster than that, higher
-/// ones smaller.
+/// The level at which what follows makes pages no larger and takes less time; lower ones are faster than that, higher ones
+/// smaller.
 const TUNED_LEVEL: u8 = 3;
+/// How zstd compresses codes in place of what its level says. Where rows come again, whole sequences of codes do; short
+/// matches are chance, which costs time and, between codes that do not repeat, bytes.
+const FOR_CODES: [CParameter; 4] = [
+    CParameter::Strategy(Strategy::ZSTD_dfast),
+    CParameter::MinMatch(7),
+    CParameter::HashLog(16),
+    CParameter::ChainLog(16),
+];
 /// How zstd compresses numbers in place of what its level says. Most of their bytes are those of the number before or
 /// digits of their own, so that matches shorter than seven bytes cost more than they save.
 const FOR_NUMBERS: [CParameter; 3] =
     [CParameter::Strategy(Strategy::ZSTD_fast), CParameter::MinMatch(7), CParameter::HashLog(17)];
+/// The same where most matches are long: it looks for them in longer steps, and leaves what is between them as it is.
+const FOR_REPEATING_NUMBERS: [CParameter; 4] =
+    [FOR_NUMBERS[0], FOR_NUMBERS[1], FOR_NUMBERS[2], CParameter::TargetLength(3)];
 /// How zstd compresses texts in place of what its level says. Texts that stand in no dictionary repeat each other's
 /// beginnings; shorter matches in between cost more than they save.
 const FOR_TEXTS: [CParameter; 3] =
@@ -64,8 +81,13 @@ impl Compressor {
                     }
                     Ok::<_, ParquetError>(compressor)
                 };
-                let (numbers, texts) = (compressor(&FOR_NUMBERS)?, compressor(&FOR_TEXTS)?);
-                Codec::Zstd(Box::new(Contexts { any: compressor(&[])?, numbers, texts }))
+                Codec::Zstd(Box::new(Contexts {
+                    any: compressor(&[])?,
+                    codes: compressor(&FOR_CODES)?,
+                    numbers: compressor(&FOR_NUMBERS)?,
+                    repeating_numbers: compressor(&FOR_REPEATING_NUMBERS)?,
+                    texts: compressor(&FOR_TEXTS)?,
+                }))
             }
         };
         Ok(Compressor { codec, compressed: Vec::new() })
@@ -85,7 +107,9 @@ impl Compressor {
             }
             Codec::Zstd(contexts) => {
                 let compressor = match content {
+                    Content::Codes => &mut contexts.codes,
                     Content::Numbers => &mut contexts.numbers,
+                    Content::RepeatingNumbers => &mut contexts.repeating_numbers,
                     Content::Texts => &mut contexts.texts,
                     Content::Any => &mut contexts.any,
                 };

@@ -68,11 +68,12 @@ fn write_plain<T: FixedWidth>(
     pages: &mut PageEncoder,
     chunk: &mut ChunkWriter,
 ) -> Result<(), ParquetError> {
+    let content = if pages.repetition.is_seen() { Content::RepeatingNumbers } else { Content::Numbers };
     for start in (0..values.len()).step_by(PAGE_ROWS) {
         let rows = start..values.len().min(start + PAGE_ROWS);
         let page = pages.begin(nulls, rows.clone());
         valid_runs(nulls, rows.clone()).for_each(|run| T::append(&values[run], page));
-        chunk.write_data(pages.finish(rows.len(), Content::Numbers)?, Encoding::PLAIN)?;
+        chunk.write_data(pages.finish(rows.len(), content)?, Encoding::PLAIN)?;
     }
     Ok(())
 }

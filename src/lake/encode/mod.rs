@@ -36,7 +36,7 @@ use parquet::file::statistics::Statistics;
 use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
 use chunk::{ChunkWriter, ColumnChunk, DataPage};
-use codes::KnownPages;
+use codes::{KnownPages, Repetition};
 use compress::{Compressor, Content};
 use fixed::FixedWidth;
 
@@ -61,6 +61,7 @@ pub(super) struct RowGroupEncoder {
 struct PageEncoder {
     compressor: Compressor,
     known: KnownPages,
+    repetition: Repetition,
     /// The page that is being put together.
     page: Vec<u8>,
 }
@@ -71,7 +72,12 @@ impl RowGroupEncoder {
         Ok(RowGroupEncoder {
             columns: schema.columns().to_vec(),
             codec: options.compression.codec(),
-            pages: PageEncoder { compressor, known: KnownPages::default(), page: Vec::new() },
+            pages: PageEncoder {
+                compressor,
+                known: KnownPages::default(),
+                repetition: Repetition::default(),
+                page: Vec::new(),
+            },
         })
     }
 

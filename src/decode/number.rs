@@ -77,12 +77,38 @@ pub(super) fn plain_decimal(input: &[u8], at: usize) -> Option<(i128, usize)> {
 #[inline]
 fn digits(input: &[u8], end: &mut usize, number: &mut u64) -> Option<usize> {
     let start = *end;
+    while let Some(word) = input.get(*end..*end + 8).and_then(|word| word.first_chunk()) {
+        let (value, count) = leading_digits(u64::from_le_bytes(*word));
+        *number = number.wrapping_mul(POWERS[count]).wrapping_add(value);
+        *end += count;
+        if count < 8 {
+            let count = *end - start;
+            return (count <= SCALE).then_some(count);
+        }
+    }
     while let Some(digit) = input.get(*end).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
         *number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
         *end += 1;
     }
     let count = *end - start;
     (count <= SCALE).then_some(count)
+}
+
+/// The value and number of the digits that eight characters begin with; the first one is the lowest byte.
+#[inline]
+fn leading_digits(characters: u64) -> (u64, usize) {
+    let digits = characters ^ 0x3030_3030_3030_3030;
+    // The highest bit of each byte that is no digit; those behind the first such byte may be wrong.
+    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+    let count = others.trailing_zeros() as usize / 8;
+    if count == 0 {
+        return (0, 0);
+    }
+    // Zeros in front, then pairs of digits, of pairs, and of those are put together, side by side.
+    let digits = digits << (64 - 8 * count);
+    let pairs = (digits * 10).wrapping_add(digits >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs * 100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+    ((fours * 10_000).wrapping_add(fours >> 32) & 0xFFFF_FFFF, count)
 }
 
 /// The common case: at most 18 digits in all, no exponent.
@@ -277,6 +303,51 @@ mod tests {
             assert!(id(text.as_bytes()).is_err(), "{text}");
         }
         assert!(decimal("1".repeat(1_025).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn plain_decimals_are_what_the_careful_reading_says() {
+        let numbers = ["0", "7", "1234567", "12345678", "123456789", "1234567890123456", "123456789012345678"];
+        for number in numbers {
+            for point in 0..number.len() {
+                for sign in ["", "-"] {
+                    let text = match point {
+                        0 => format!("{sign}{number}"),
+                        at => format!("{sign}{}.{}", &number[..at], &number[at..]),
+                    };
+                    for behind in [",", "}", ",\"key\":123456789012", "]}               ", " \u{ff}", "/0000000", ":1111111"] {
+                        let input = format!("{text}{behind}");
+                        let expected = Some((value(&text), text.len()));
+                        assert_eq!(plain_decimal(input.as_bytes(), 0), expected, "{input}");
+                    }
+                    for not_plain in ["e1", "E-1 ", "0123456789012345678,", ".5,", ""] {
+                        let input = format!("{text}{not_plain}");
+                        let read = plain_decimal(input.as_bytes(), 0);
+                        assert!(read.is_none() || not_plain == ".5," && read.unwrap().1 < input.len(), "{input}");
+                    }
+                }
+            }
+        }
+        for text in ["-,", "01,", "00.5,", "-00,", ".5,", "1.,", "1.e5,", "", "-", "1234567890123456789,", "x,"] {
+            assert_eq!(plain_decimal(text.as_bytes(), 0), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn leading_digits_end_at_whatever_is_none() {
+        for count in 0..=8 {
+            for other in 0..=u8::MAX {
+                let mut characters = *b"98765432";
+                if other.is_ascii_digit() || count == 8 {
+                    continue;
+                }
+                characters[count] = other;
+                let expected = std::str::from_utf8(&characters[..count]).unwrap().parse().unwrap_or(0);
+                assert_eq!(leading_digits(u64::from_le_bytes(characters)), (expected, count), "{characters:?}");
+            }
+        }
+        assert_eq!(leading_digits(u64::from_le_bytes(*b"98765432")), (98_765_432, 8));
+        assert_eq!(leading_digits(u64::from_le_bytes(*b"00000009")), (9, 8));
     }
 
     #[test]

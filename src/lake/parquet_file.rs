@@ -1,6 +1,6 @@
 //! A slice's Parquet file while it is written: row groups in, column by column, with a count and a hash of its own.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -16,6 +16,9 @@ use super::control::Counted;
 use super::encode::{RowGroupEncoder, WriteOptions, file_properties};
 use super::store::Staged;
 use super::{FileState, LakeError};
+
+/// Bytes that go to the staged file at once: Parquet's writer hands over 8 KiB at a time.
+const BUFFER_BYTES: usize = 128 << 10;
 
 /// A slice's file while it is written; nobody sees it. Dropping it removes it.
 #[derive(Debug)]
@@ -71,7 +74,7 @@ impl SliceFile {
         let schema = contract.arrow_schema();
         let parquet_schema = ArrowSchemaConverter::new().convert(&schema).map_err(encode)?;
         let encoder = RowGroupEncoder::new(&parquet_schema, options).map_err(encode)?;
-        let sink = Hashing { staged: Some(staged), hash: Sha256::new() };
+        let sink = Hashing { staged: Some(BufWriter::with_capacity(BUFFER_BYTES, staged)), hash: Sha256::new() };
         let writer =
             SerializedFileWriter::new(sink, parquet_schema.root_schema_ptr(), file_properties()).map_err(encode)?;
         let counted = Counted::new(contract);
@@ -160,8 +163,15 @@ impl SliceFile {
             let written = metadata.file_metadata().num_rows();
             return Err(self.mismatch(format!("the footer says {written} rows, {} were decoded", state.rows)));
         }
-        let Some(mut staged) = self.writer.inner_mut().staged.take() else {
+        let Some(staged) = self.writer.inner_mut().staged.take() else {
             return Err(self.mismatch("it was finished before".to_owned()));
+        };
+        let mut staged = match staged.into_inner() {
+            Ok(staged) => staged,
+            Err(error) => {
+                let (error, staged) = error.into_parts();
+                return Err(staged.get_ref().failure(error));
+            }
         };
         let bytes = staged.seal()?;
         Ok(StagedFile { staged, bytes, state })
@@ -175,7 +185,7 @@ impl SliceFile {
     fn failure(&self, error: ParquetError) -> LakeError {
         match error {
             ParquetError::External(source) => match (source.downcast::<io::Error>(), &self.writer.inner().staged) {
-                (Ok(source), Some(staged)) => staged.failure(*source),
+                (Ok(source), Some(staged)) => staged.get_ref().failure(*source),
                 (Ok(source), None) => self.encode(ParquetError::External(source)),
                 (Err(source), _) => self.encode(ParquetError::External(source)),
             },
@@ -192,7 +202,7 @@ impl SliceFile {
 #[derive(Debug)]
 struct Hashing {
     /// None once the file is finished.
-    staged: Option<Box<dyn Staged>>,
+    staged: Option<BufWriter<Box<dyn Staged>>>,
     hash: Sha256,
 }
 

@@ -315,7 +315,9 @@ mod tests {
                         0 => format!("{sign}{number}"),
                         at => format!("{sign}{}.{}", &number[..at], &number[at..]),
                     };
-                    for behind in [",", "}", ",\"key\":123456789012", "]}               ", " \u{ff}", "/0000000", ":1111111"] {
+                    for behind in
+                        [",", "}", ",\"key\":123456789012", "]}               ", " \u{ff}", "/0000000", ":1111111"]
+                    {
                         let input = format!("{text}{behind}");
                         let expected = Some((value(&text), text.len()));
                         assert_eq!(plain_decimal(input.as_bytes(), 0), expected, "{input}");

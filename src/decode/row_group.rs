@@ -4,6 +4,8 @@
 //! each text the values of its columns. A column's array is only made when it is asked for, so that whoever needs one
 //! column after the other never has them all in memory.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
@@ -47,13 +49,13 @@ impl RowGroup {
     }
 
     /// The arrays of all columns in their order, each made when it is asked for. What only one column needs is let go
-    /// with it.
+    /// with it. Ids and decimals that repeat come as dictionaries, as text does in the schema.
     ///
     /// # Errors
     /// Only by a bug, when Arrow refuses the values.
     pub fn into_columns(self) -> impl Iterator<Item = Result<ArrayRef, ArrowError>> {
-        let RowGroup { columns, sections, .. } = self;
-        columns.into_iter().map(move |column| column.array(&sections))
+        let RowGroup { columns, sections, rows, .. } = self;
+        columns.into_iter().map(move |column| column.shortest_array(&sections, rows))
     }
 
     /// All columns as a record batch.
@@ -62,7 +64,8 @@ impl RowGroup {
     /// Only by a bug, when Arrow refuses the columns.
     pub fn into_batch(self) -> Result<RecordBatch, ArrowError> {
         let schema = Arc::clone(&self.schema);
-        RecordBatch::try_new(schema, self.into_columns().collect::<Result<_, _>>()?)
+        let arrays = self.columns.iter().map(|column| column.array(&self.sections));
+        RecordBatch::try_new(schema, arrays.collect::<Result<_, _>>()?)
     }
 }
 
@@ -139,6 +142,45 @@ impl Pending {
             Pending::Flag(pieces) => flags(rows(pieces, sections)),
         }
     }
+}
+
+impl Pending {
+    /// Makes the array, as a dictionary where values repeat.
+    fn shortest_array(&self, sections: &[Option<Used>], rows: usize) -> Result<ArrayRef, ArrowError> {
+        match self {
+            Pending::Id(pieces) if repeat(pieces, rows) => dictionary(pieces, sections, ids),
+            Pending::Decimal(pieces) if repeat(pieces, rows) => dictionary(pieces, sections, decimals),
+            _ => self.array(sections),
+        }
+    }
+}
+
+/// Are there far fewer values than rows that have them?
+fn repeat<N>(pieces: &[Piece<N>], rows: usize) -> bool {
+    pieces.iter().map(|piece| piece.values.len()).sum::<usize>() * 2 < rows
+}
+
+/// The values of all rows as a dictionary, in the order of their first use; `array` makes an array of its entries.
+fn dictionary<N: Copy + Eq + Hash>(
+    pieces: &[Piece<N>],
+    sections: &[Option<Used>],
+    array: fn(Rows<N>) -> Result<ArrayRef, ArrowError>,
+) -> Result<ArrayRef, ArrowError> {
+    let mut known: HashMap<N, i32, foldhash::fast::FixedState> = HashMap::default();
+    let mut entries = Vec::new();
+    let pieces = pieces.iter().map(|piece| {
+        let codes = piece.values.iter().enumerate().map(|(at, value)| match &piece.nulls {
+            Some(nulls) if nulls.is_null(at) => NULL_CODE,
+            _ => *known.entry(*value).or_insert_with(|| {
+                entries.push(*value);
+                entries.len() as i32 - 1
+            }),
+        });
+        Piece { values: codes.collect(), nulls: piece.nulls.clone(), of: piece.of }
+    });
+    let (codes, nulls) = rows(&pieces.collect::<Vec<_>>(), sections);
+    let codes = PrimitiveArray::<Int32Type>::try_new(codes.into(), nulls)?;
+    Ok(Arc::new(DictionaryArray::try_new(codes, array((entries, None))?)?))
 }
 
 /// Values of all rows, and which of them are null, if any.
@@ -271,6 +313,29 @@ mod tests {
     }
 
     #[test]
+    fn ids_and_decimals_that_repeat_are_taken_as_dictionaries_of_what_they_are() {
+        let used = |templates: Vec<u32>| Used { templates, texts: vec![vec![1, 0, 2]] };
+        let sections = || vec![Some(used([0, 1, 2, 2].repeat(5)))];
+        let piece = |of| Piece { values: vec![7, 9, 7], nulls: Some(vec![true, false, true].into()), of };
+        let of = Of::Texts { section: 0, span: 0 };
+        let columns = || vec![Pending::Id(vec![piece(of)]), Pending::Id(vec![piece(Of::Rows)])];
+        let group = || RowGroup::new(Arc::new(Schema::empty()), 20, columns(), sections());
+        let taken: Vec<_> = group().into_columns().collect::<Result<_, _>>().unwrap();
+        let dictionary = taken[0].as_dictionary::<Int32Type>();
+        assert_eq!(dictionary.values().as_primitive::<Int64Type>().values(), &[7]);
+        let expected = [None, Some(0), Some(0), Some(0)].repeat(5);
+        assert_eq!(dictionary.keys().iter().collect::<Vec<_>>(), expected);
+        let asked = group().column(0).unwrap().unwrap();
+        let expected: Vec<_> = expected.into_iter().map(|code| code.map(|_| 7)).collect();
+        assert_eq!(asked.as_primitive::<Int64Type>().iter().collect::<Vec<_>>(), expected);
+        assert!(taken[1].as_dictionary_opt::<Int32Type>().is_some(), "three values for twenty rows");
+
+        let few = RowGroup::new(Arc::new(Schema::empty()), 5, columns(), sections());
+        let taken: Vec<_> = few.into_columns().collect::<Result<_, _>>().unwrap();
+        assert!(taken.iter().all(|array| array.as_primitive_opt::<Int64Type>().is_some()));
+    }
+
+    #[test]
     fn every_kind_of_column_is_the_same_whether_it_is_asked_for_or_taken() {
         let entries = Arc::new(StringArray::from_iter_values(["a", "b"]));
         let codes = pieces([Some(0), None], [Some(1), None], Some(0), NULL_CODE);
@@ -286,7 +351,7 @@ mod tests {
         let group = group(columns);
         let asked: Vec<_> = (0..7).map(|at| group.column(at).unwrap().unwrap()).collect();
         let taken: Vec<_> = group.into_columns().collect::<Result<_, _>>().unwrap();
-        assert_eq!(asked, taken);
+        assert_eq!(asked, taken, "six values of eight rows are no dictionary");
         let texts = taken[0].as_dictionary::<Int32Type>().downcast_dict::<StringArray>().unwrap();
         let (a, b) = (Some("a"), Some("b"));
         assert_eq!(texts.into_iter().collect::<Vec<_>>(), [None, a, None, a, b, None, a, a]);

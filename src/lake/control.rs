@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::Decimal128Type;
+use arrow_array::types::{Decimal128Type, Int32Type};
 use arrow_array::{Array, ArrayRef};
 use num_bigint::BigInt;
 
@@ -48,6 +48,15 @@ impl Counted {
     /// Adds up the values of a column; nothing is to be added up in one that is not decimal.
     pub(super) fn add(&mut self, column: usize, array: &ArrayRef) {
         let Some(sum) = self.sums.iter_mut().find(|sum| sum.column == column) else { return };
+        if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
+            let entries = dictionary.values().as_primitive::<Decimal128Type>();
+            let entries = dictionary
+                .keys_iter()
+                .flatten()
+                .filter(|entry| entries.is_valid(*entry))
+                .map(|entry| entries.value(entry));
+            return entries.for_each(|value| sum.add(value));
+        }
         let values = array.as_primitive::<Decimal128Type>();
         // Slots of nulls hold no defined value.
         if values.null_count() == 0 {
@@ -139,7 +148,7 @@ impl FromStr for Exact {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Decimal128Array, new_null_array};
+    use arrow_array::{ArrayRef, Decimal128Array, DictionaryArray, Int32Array, new_null_array};
 
     use crate::contract::{DECIMAL_PRECISION, Dataset};
 
@@ -180,6 +189,20 @@ mod tests {
         assert!(counted.compare(&state(3, "1.499999999999999997", None)).is_err());
         assert!(counted.compare(&state(2, "1.499999999999999998", None)).is_err());
         assert!(counted.compare(&state(3, "1.5e0", None)).is_err());
+    }
+
+    #[test]
+    fn a_dictionary_counts_as_its_rows() {
+        let contract = Contract::of(Dataset::UsageDetails);
+        let cost = contract.columns().iter().position(|column| column.column == "cost").unwrap();
+        let entries = Decimal128Array::from(vec![Some(5), None, Some(-2), Some(100)]);
+        let entries = entries.with_precision_and_scale(DECIMAL_PRECISION, DECIMAL_SCALE).unwrap();
+        let codes = Int32Array::from(vec![Some(0), Some(0), None, Some(1), Some(2)]);
+        let array: ArrayRef = Arc::new(DictionaryArray::new(codes, Arc::new(entries)));
+        let mut counted = Counted::new(&contract);
+        counted.add(cost, &array);
+        counted.add_rows(5);
+        assert_eq!(counted.compare(&state(5, "0.000000000000000008", None)), Ok(()));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::ArrowError;
+use arrow_schema::{ArrowError, DataType};
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedFileWriter;
@@ -90,7 +90,8 @@ impl SliceFile {
         self.write_columns(arrays.into_iter().map(Ok))
     }
 
-    /// Writes the arrays of the contract's columns, in their order, as one row group. Each is asked for when its turn comes
+    /// Writes the arrays of the contract's columns, in their order, as one row group; any may be a dictionary of its
+    /// values, with 32-bit codes. Each is asked for when its turn comes
     /// and let go as soon as it is encoded, so that no two need be in memory; arrays without rows leave nothing.
     ///
     /// After an error the file is lost: drop it.
@@ -119,7 +120,7 @@ impl SliceFile {
         let mut rows = None;
         for (column, field) in schema.fields().iter().enumerate() {
             let array = arrays.next().transpose().map_err(ParquetError::from)?;
-            let array = array.filter(|array| array.data_type() == field.data_type());
+            let array = array.filter(|array| is_of(array.data_type(), field.data_type()));
             let array = array.filter(|array| *rows.get_or_insert(array.len()) == array.len());
             let Some(array) = array else {
                 return Err(WriteError::Mismatch(format!(
@@ -196,6 +197,12 @@ impl SliceFile {
     fn encode(&self, source: ParquetError) -> LakeError {
         LakeError::Encode { slice: Box::new(self.slice.clone()), source }
     }
+}
+
+/// Does an array of that type hold values of a column's type?
+fn is_of(array: &DataType, column: &DataType) -> bool {
+    array == column
+        || matches!(array, DataType::Dictionary(codes, values) if **codes == DataType::Int32 && **values == *column)
 }
 
 /// Hashes what passes through to the staged file.

@@ -655,7 +655,7 @@ fn a_full_store_is_a_failure_of_the_destination_at_whatever_byte_it_comes() {
 
 #[test]
 fn a_column_is_let_go_before_the_next_one_is_written() {
-    let rows = 20_000;
+    let rows = 100_000;
     let unique = || text(rows, |row| Some(format!("{row:0>50}")));
     let columns = ["service_name", "service_tier", "meter_id", "tags"].map(|name| (name, unique()));
     let (mut file, living) = played(usize::MAX, &columns);

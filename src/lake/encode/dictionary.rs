@@ -27,11 +27,16 @@ pub(super) struct Dictionary<T> {
     pub(super) entries: Vec<T>,
 }
 
-/// Makes a dictionary of values between `min` and `max`. None when there are too many for it to pay: more than
-/// [`SMALL_DICTIONARY`] and more than half of the rows, or than [`ENTRIES`].
+/// Entries beyond which a dictionary for so many rows does not pay: [`SMALL_DICTIONARY`], or half of the rows up to
+/// [`ENTRIES`].
+pub(super) fn most_entries(rows: usize) -> usize {
+    SMALL_DICTIONARY.max((rows / 2).min(ENTRIES))
+}
+
+/// Makes a dictionary of values between `min` and `max`. None when there are too many for it to pay.
 pub(super) fn intern<T: FixedWidth>(values: &[T], nulls: Option<&NullBuffer>, min: T, max: T) -> Option<Dictionary<T>> {
     let rows = values.len() - nulls.map_or(0, NullBuffer::null_count);
-    let most = SMALL_DICTIONARY.max((rows / 2).min(ENTRIES));
+    let most = most_entries(rows);
     let places = max.above(min).filter(|places| *places < (rows * PLACES_FOR_ROW).max(SMALL_DICTIONARY));
     let mut dictionary = Dictionary { codes: Vec::new(), entries: Vec::new() };
     if let Some(places) = places {

@@ -3,6 +3,9 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, Int32Type};
+use arrow_array::{Array, DictionaryArray};
 use arrow_buffer::{ArrowNativeType, NullBuffer, ScalarBuffer};
 use parquet::basic::Encoding;
 use parquet::errors::ParquetError;
@@ -11,7 +14,7 @@ use parquet::file::statistics::Statistics;
 use super::chunk::ChunkWriter;
 use super::codes::{self, Codes, Used};
 use super::compress::Content;
-use super::dictionary::{Dictionary, intern};
+use super::dictionary::{Dictionary, intern, most_entries};
 use super::levels::valid_runs;
 use super::{PAGE_ROWS, PageEncoder, statistics};
 
@@ -40,6 +43,28 @@ pub(super) fn encode<T: FixedWidth>(
     Ok(T::statistics(range, nulls.map_or(0, NullBuffer::null_count)))
 }
 
+/// Encodes the values of a dictionary, with its codes as they are where a dictionary pays.
+pub(super) fn encode_dictionary<T: ArrowPrimitiveType<Native: FixedWidth>>(
+    array: &DictionaryArray<Int32Type>,
+    pages: &mut PageEncoder,
+    chunk: &mut ChunkWriter,
+) -> Result<Statistics, ParquetError> {
+    let values = array.values().as_primitive::<T>().values();
+    let nulls = array.logical_nulls().filter(|nulls| nulls.null_count() > 0);
+    let null_count = nulls.as_ref().map_or(0, NullBuffer::null_count);
+    let codes = Codes { codes: array.keys().values().clone(), nulls };
+    let used = codes.used(values.len());
+    if used.len() == 0 || used.len() > most_entries(array.len() - null_count) {
+        let value = |code: &i32| values.get(*code as usize).copied().unwrap_or_default();
+        let values: Vec<_> = codes.codes.iter().map(value).collect();
+        return encode(&values, codes.nulls.as_ref(), pages, chunk);
+    }
+    let entries: Vec<_> = used.entries().map(|entry| values[entry]).collect();
+    write_dictionary(&entries, pages, chunk)?;
+    codes::write(&codes, &used, pages, chunk)?;
+    Ok(T::Native::statistics(range(&entries, None), null_count))
+}
+
 fn range<T: FixedWidth>(values: &[T], nulls: Option<&NullBuffer>) -> Option<(T, T)> {
     let mut runs = valid_runs(nulls, 0..values.len()).filter(|run| !run.is_empty()).peekable();
     let first = values[runs.peek()?.start];
@@ -54,12 +79,20 @@ fn write_coded<T: FixedWidth>(
     pages: &mut PageEncoder,
     chunk: &mut ChunkWriter,
 ) -> Result<(), ParquetError> {
-    let PageEncoder { compressor, page, .. } = pages;
-    page.clear();
-    T::append(&dictionary.entries, page);
-    chunk.write_dictionary(compressor.compress(page, Content::Numbers)?, page.len(), dictionary.entries.len())?;
+    write_dictionary(&dictionary.entries, pages, chunk)?;
     let codes = Codes { codes: ScalarBuffer::from(dictionary.codes), nulls: nulls.cloned() };
     codes::write(&codes, &Used::First(dictionary.entries.len()), pages, chunk)
+}
+
+fn write_dictionary<T: FixedWidth>(
+    entries: &[T],
+    pages: &mut PageEncoder,
+    chunk: &mut ChunkWriter,
+) -> Result<(), ParquetError> {
+    let PageEncoder { compressor, page, .. } = pages;
+    page.clear();
+    T::append(entries, page);
+    chunk.write_dictionary(compressor.compress(page, Content::Numbers)?, page.len(), entries.len())
 }
 
 fn write_plain<T: FixedWidth>(

@@ -111,7 +111,15 @@ impl PageEncoder {
 
     fn encode(&mut self, array: &dyn Array, chunk: &mut ChunkWriter) -> Result<Statistics, ParquetError> {
         match array.data_type() {
-            DataType::Dictionary(..) => text::encode(array.as_dictionary::<Int32Type>(), self, chunk),
+            DataType::Dictionary(_, values) => {
+                let dictionary = array.as_dictionary::<Int32Type>();
+                match values.as_ref() {
+                    DataType::Utf8 => text::encode(dictionary, self, chunk),
+                    DataType::Decimal128(..) => fixed::encode_dictionary::<Decimal128Type>(dictionary, self, chunk),
+                    DataType::Int64 => fixed::encode_dictionary::<Int64Type>(dictionary, self, chunk),
+                    other => Err(ParquetError::NYI(format!("dictionaries of {other} are not encoded"))),
+                }
+            }
             DataType::Decimal128(..) => self.encode_fixed::<Decimal128Type>(array, chunk),
             DataType::Int64 => self.encode_fixed::<Int64Type>(array, chunk),
             DataType::Date32 => self.encode_fixed::<Date32Type>(array, chunk),

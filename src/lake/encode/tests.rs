@@ -233,6 +233,41 @@ fn entries_that_no_row_uses_are_not_written() {
 }
 
 #[test]
+fn dictionaries_of_numbers_are_written_with_their_codes_where_that_pays() {
+    let dictionary = |codes: Vec<Option<i32>>, entries: ArrayRef| -> ArrayRef {
+        Arc::new(DictionaryArray::new(Int32Array::from(codes), entries))
+    };
+    let decimals = |entries: Vec<i128>| -> ArrayRef {
+        Arc::new(Decimal128Array::from(entries).with_precision_and_scale(38, 18).unwrap())
+    };
+    let few: Vec<_> = (0..60_000).map(|row| (row % 7 != 0).then_some(row % 3 + 1)).collect();
+    let many: Vec<_> = (0..60_000).map(|row| Some(row % 40_000)).collect();
+    let nulls = || vec![None; 60_000];
+    let columns = [
+        dictionary(few.clone(), Arc::new(Int64Array::from(vec![i64::MIN, 5, -5, 7, i64::MAX]))),
+        dictionary(few, decimals(vec![10_i128.pow(37), 1, -2, 3, -(10_i128.pow(37))])),
+        dictionary(many.clone(), Arc::new((0..40_000).map(|id| Some(id * 1_000_003)).collect::<Int64Array>())),
+        dictionary(many, decimals((0..40_000).map(|entry| 7 - entry).collect())),
+        dictionary(nulls(), Arc::new(Int64Array::from(vec![1]))),
+        dictionary(nulls(), decimals(Vec::new())),
+    ];
+    for compression in CODECS {
+        let metadata = text_columns(&columns, compression);
+        let columns = metadata.row_group(0).columns();
+        let has_dictionary: Vec<_> = columns.iter().map(|column| column.dictionary_page_offset().is_some()).collect();
+        assert_eq!(has_dictionary, [true, true, false, false, false, false]);
+        let range = |column: usize| {
+            let statistics = columns[column].statistics().unwrap();
+            (statistics.min_bytes_opt(), statistics.max_bytes_opt(), statistics.null_count_opt())
+        };
+        assert_eq!(range(0), (Some(&(-5_i64).to_le_bytes()[..]), Some(&7_i64.to_le_bytes()[..]), Some(8_572)));
+        assert_eq!(range(1), (Some(&(-2_i128).to_be_bytes()[..]), Some(&3_i128.to_be_bytes()[..]), Some(8_572)));
+        assert_eq!(range(3).0, Some(&(7 - 39_999_i128).to_be_bytes()[..]));
+        assert_eq!(range(4), (None, None, Some(60_000)));
+    }
+}
+
+#[test]
 fn columns_with_the_same_codes_share_pages_but_not_their_texts_and_nulls() {
     let codes: Vec<_> = (0..5_000).map(|row| Some(row * 7 % 300)).collect();
     let names: Vec<_> = (0..400).map(|entry| format!("name {entry}")).collect();

@@ -11,6 +11,8 @@
 //! before, so they mean the same. Whatever does not fit the layout is left to the plain path, for the whole row, with
 //! nothing of it kept; errors and rejections only come from there.
 
+use std::hash::BuildHasher;
+
 use super::column::{Column, Shared};
 use super::group::Coded;
 use super::layout::{Layout, MOST_SPANS, Part};
@@ -195,9 +197,14 @@ impl Predictor {
             None => scan(layout, span, rest),
         };
         let text = &rest[..end.ok_or(Outcome::Declined)?];
-        let (id, length) = match table.find(text, &shared.hasher) {
+        let mark = shared.hasher.hash_one(text) as u32;
+        let (id, length) = match table.find(text, mark) {
             Some(id) => (id, text.len()),
-            None => self.read(reading, span, layout, table, columns, shared)?,
+            None => {
+                let length = self.read(rest, span, layout, columns, shared)?;
+                let mark = if length == text.len() { mark } else { shared.hasher.hash_one(&rest[..length]) as u32 };
+                (table.insert(&rest[..length], mark, &self.codes, shared.row), length)
+            }
         };
         reading.ids[span] = id;
         reading.at += length;
@@ -208,17 +215,16 @@ impl Predictor {
         Ok(())
     }
 
-    /// Reads a span's values one by one and keeps its text. Returns the text's number and length.
+    /// Reads a span's values one by one and keeps their codes. Returns where the span ends.
     fn read(
         &mut self,
-        reading: &Reading<'_>,
+        rest: &[u8],
         span: usize,
         layout: &Layout,
-        table: &mut SpanTable,
         columns: &mut [Column],
         shared: &mut Shared,
-    ) -> Result<(u32, usize), Outcome> {
-        let (rest, shape) = (reading.rest(), &layout.spans[span]);
+    ) -> Result<usize, Outcome> {
+        let shape = &layout.spans[span];
         let mut at = 0;
         self.codes.clear();
         for field in &layout.fields[shape.fields.clone()] {
@@ -234,8 +240,7 @@ impl Predictor {
             self.codes.push(code);
             at = end;
         }
-        let end = behind(rest, at, &shape.trailing)?;
-        Ok((table.insert(&rest[..end], &self.codes, shared.row, &shared.hasher), end))
+        behind(rest, at, &shape.trailing)
     }
 
     /// Is it time for a [`Predictor::verdict`]?

@@ -1,7 +1,5 @@
 //! The texts that one span of a layout had so far, each once, with the codes of its columns.
 
-use std::hash::BuildHasher;
-
 use super::index::Index;
 
 /// No text, where one is expected.
@@ -70,15 +68,15 @@ impl SpanTable {
         self.with_parent[parent] = id;
     }
 
-    /// The number of a text that is there already.
-    pub(super) fn find(&self, text: &[u8], hasher: &impl BuildHasher) -> Option<u32> {
-        self.index.find(hasher.hash_one(text) as u32, |id| self.text(id) == text)
+    /// The number of a text that is there already, by 32 bits of its hash.
+    pub(super) fn find(&self, text: &[u8], mark: u32) -> Option<u32> {
+        self.index.find(mark, |id| self.text(id) == text)
     }
 
     /// Keeps a new text and its codes, for the row at work.
-    pub(super) fn insert(&mut self, text: &[u8], codes: &[i32], row: u32, hasher: &impl BuildHasher) -> u32 {
+    pub(super) fn insert(&mut self, text: &[u8], mark: u32, codes: &[i32], row: u32) -> u32 {
         self.add(text, codes.iter().copied());
-        self.index.add(hasher.hash_one(text) as u32, row)
+        self.index.add(mark, row)
     }
 
     /// Keeps the codes of a row that was read on its own; no text is ever found to be it.

@@ -48,7 +48,8 @@ impl ValueEnd {
                 continue;
             }
             let byte = bytes[at];
-            if self.in_scalar && matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n') {
+            if self.in_scalar && matches!(byte, b',' | b']' | b'}' | b'[' | b'{' | b'"' | b' ' | b'\t' | b'\r' | b'\n')
+            {
                 return Ok(Some(at));
             }
             match byte {
@@ -91,6 +92,9 @@ mod tests {
             (r#" "text\"""#, "]"),
             ("-12.5e3", " ,"),
             ("null", "}"),
+            ("12", "[[1]]"),
+            ("true", "{"),
+            ("1e5", "\"a\""),
             ("[]", ""),
         ] {
             let all = format!("{value}{rest}");

@@ -215,7 +215,7 @@ impl Decoder {
             scope: options.scope,
             committed_scope: options.scope,
             max_row_bytes: options.max_row_bytes,
-            most_kept: options.group_bytes / 2,
+            most_kept: options.group_bytes / 4 * 3,
             committed: 0,
             committed_bytes: 0,
             page: PageCounts::default(),

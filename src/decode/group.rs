@@ -13,9 +13,14 @@ use super::row_group::{Pending, Used};
 use super::spans::SpanTable;
 use super::templates::Templates;
 
+/// Bytes accounted for a row of templates while it is encoded: in the array of one column, in pages and in the file's buffers.
+const ENCODED_ROW_BYTES: usize = 64;
+
 /// Rows of one layout.
 struct Section {
     rows: usize,
+    /// Bytes of a row, besides what is kept of its texts.
+    row_bytes: usize,
     coded: Option<Box<Coded>>,
 }
 
@@ -65,13 +70,13 @@ pub(super) struct Group {
     /// The last one takes the rows to come.
     sections: Vec<Section>,
     rows: usize,
-    row_bytes: usize,
 }
 
 impl Group {
     pub(super) fn new(columns: Vec<Column>) -> Self {
-        let row_bytes = columns.iter().map(Column::row_bytes).sum();
-        Group { columns, sections: vec![Section { rows: 0, coded: None }], rows: 0, row_bytes }
+        let mut group = Group { columns, sections: Vec::new(), rows: 0 };
+        group.begin_section(None);
+        group
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -112,7 +117,11 @@ impl Group {
         if self.sections.last().is_some_and(|section| section.rows == 0) {
             self.sections.pop();
         }
-        self.sections.push(Section { rows: 0, coded: layout.map(|layout| Box::new(Coded::new(layout))) });
+        let is_pushed = |at: usize| layout.as_ref().is_none_or(|layout| layout.places[at] == Place::Pushed);
+        let pushed = self.columns.iter().enumerate().filter(|(at, _)| is_pushed(*at));
+        let pushed: usize = pushed.map(|(_, column)| column.row_bytes()).sum();
+        let row_bytes = if layout.is_some() { size_of::<u32>() + ENCODED_ROW_BYTES + pushed } else { pushed };
+        self.sections.push(Section { rows: 0, row_bytes, coded: layout.map(|layout| Box::new(Coded::new(layout))) });
     }
 
     /// Forgets the rows from `rows` on, the half row behind them, and what came with them.
@@ -152,10 +161,11 @@ impl Group {
         }
     }
 
-    /// Bytes that the rows take, here or in the record batch.
+    /// Bytes that the rows take, here or while they are encoded.
     pub(super) fn bytes(&self) -> usize {
+        let rows: usize = self.sections.iter().map(|section| section.rows * section.row_bytes).sum();
         let kept: usize = self.columns.iter().map(Column::kept_bytes).sum();
-        self.rows * self.row_bytes + kept + self.table_bytes()
+        rows + kept + self.table_bytes()
     }
 
     fn table_bytes(&self) -> usize {

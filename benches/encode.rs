@@ -1,4 +1,4 @@
-//! Record batches to row groups of a staged Parquet file, in bytes of the JSON that they came from a second, on one
+//! Decoded row groups to those of a staged Parquet file, in bytes of the JSON that they came from a second, on one
 //! thread; so its figures can be set beside those of `decode`. The fsync at the file's end is not counted: it would be
 //! most of the time. The size of each file is printed before.
 //!
@@ -18,17 +18,17 @@ fn encode(criterion: &mut Criterion) {
     let run = lake.begin_run("bench").expect("a run");
     for (name, kind) in KINDS {
         let period = Period::new(kind);
-        let mut batches = Vec::new();
-        let summary =
-            support::decode(&period, support::CHUNK, |group| batches.push(group.into_batch().expect("a record batch")));
+        let mut groups = Vec::new();
+        let summary = support::decode(&period, support::CHUNK, |group| groups.push(group));
         let mut group = criterion.benchmark_group(format!("encode/{name}"));
         group.sampling_mode(support::SAMPLING).throughput(Throughput::Bytes(period.bytes()));
         for compression in [Compression::None, Compression::Snappy, Compression::Zstd(1), Compression::Zstd(3)] {
             let stage = || {
                 let mut file = support::stage(&run, compression);
+                let groups = groups.clone();
                 let begin = Instant::now();
-                for batch in &batches {
-                    file.write(batch.clone()).expect("a row group");
+                for group in groups {
+                    file.write_columns(group.into_columns()).expect("a row group");
                 }
                 let taken = begin.elapsed();
                 (taken, support::seal(file, summary.clone()).bytes())

@@ -157,7 +157,7 @@ def _what_was_done(comparison: Comparison) -> str:
 
 {calls}
 
-All run on one thread, each in a process of its own, {comparison.runs} times, interleaved, input in the page
+The others run on one thread, billing-lake decodes on one and encodes on another; CPU seconds count all threads. Each runs in a process of its own, {comparison.runs} times, interleaved, input in the page
 cache. *CPU* is what the kernel counted for the process (user and system, `wait4`); of peers in Python the start is taken off:
 interpreter, imports and the engine's own start, measured by itself in the same run. Nothing is taken off billing-lake.
 *Wall* is from start to end, with it. *Peak memory* is the kernel's, interpreter and all; billing-lake keeps within
@@ -178,7 +178,7 @@ def _caveats(comparison: Comparison) -> str:
 - The data is the simulator's, not a real bill. How much a bill repeats decides how fast billing-lake is; the three kinds
   are meant as a range.
 - The others are general readers that find out the columns for themselves and take any JSON; billing-lake knows the fields
-  of a bill and reads nothing else.
+  of a bill, and keeps what else it finds as text.
 - The others read money as DOUBLE, billing-lake as DECIMAL(38, 18): exact, twice as wide, and slower to add up. DuckDB
   stores GUIDs as UUID, which is smaller and quicker to read than text. billing-lake's file has three columns more
   (`extra`, `enrollment_number`, `billing_month`), and is synced to disk and published.

@@ -90,7 +90,11 @@ impl Learner {
     fn judge(&mut self, group: &mut Group) {
         let (Some(predictor), Some((coded, columns))) = (self.predictor(), group.coded()) else { return };
         let alone = match predictor.verdict(coded, columns) {
-            Verdict::Good => return,
+            Verdict::Good => {
+                // It was worth learning: the next one is not to be waited for.
+                self.pause = PAUSE;
+                return;
+            }
             Verdict::EverNew(columns) => columns,
             Verdict::Unfit => {
                 let with_effects = predictor.with_effects.iter().enumerate().filter(|(_, rows)| **rows > 0);

@@ -17,7 +17,7 @@ use super::column::NULL_CODE;
 use crate::contract::{DECIMAL_PRECISION, DECIMAL_SCALE};
 
 /// The rows of a row group, in the columns of a contract's schema.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RowGroup {
     schema: SchemaRef,
     rows: usize,
@@ -78,7 +78,7 @@ impl From<RecordBatch> for RowGroup {
 }
 
 /// What the rows of a section with a layout use.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Used {
     /// Which of the templates each row has.
     pub(super) templates: Vec<u32>,
@@ -87,7 +87,7 @@ pub(super) struct Used {
 }
 
 /// A column whose array is to be made.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Pending {
     Ready(ArrayRef),
     /// Codes into a dictionary.
@@ -100,7 +100,7 @@ pub(super) enum Pending {
 }
 
 /// Values of a stretch of rows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Piece<N> {
     pub(super) values: Vec<N>,
     /// Which of the values are null, if any.

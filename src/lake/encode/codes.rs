@@ -18,9 +18,9 @@ use super::{PAGE_ROWS, PageEncoder};
 
 /// Codes of so many bits are never widened: several stand in a byte, so that most sequences of them are whole bytes.
 const HALF_BYTE: u32 = 4;
-/// The shortest run in pages that a codec compresses: it finds short repetitions by itself, and a run is in the way of
-/// longer ones.
-const SHORTEST_RUN_UNDER_CODEC: usize = 16;
+/// The shortest run in pages that a codec compresses: it finds shorter repetitions by itself, a run is in the way of longer
+/// ones, and readers take a page of few long pieces faster.
+const SHORTEST_RUN_UNDER_CODEC: usize = 256;
 
 /// Codes of a column, one for each row.
 #[derive(Debug)]

@@ -252,7 +252,7 @@ impl SliceWriter {
         let message =
             format!("rows were rejected: {rejected}, all there are; they stand with their reasons in {kept_at}");
         Err(RunError::new(ErrorKind::Data, message)
-            .with_hint("nothing was published: a row is needed whose date tells the billing period"))
+            .with_hint("nothing was published: it takes a row with a readable date to tell the billing period"))
     }
 
     /// Ends the slice: a file that is ready to be published.

@@ -13,7 +13,7 @@ use arrow_schema::ArrowError;
 use super::InvalidText;
 use super::column::{NO_UNICODE, NULL_CODE, Reason, Shared, Stretch};
 use super::index::Index;
-use super::row_group::{Of, Pending, Piece, nulls_of, text as text_array};
+use super::row_group::{Of, Pending, Piece, coded, nulls_of};
 use super::text::{self, Repair};
 use super::token::Value;
 use super::values::quote_into;
@@ -208,7 +208,7 @@ impl TextColumn {
         let room = Vec::with_capacity(self.pushed.len());
         let codes = std::mem::replace(&mut self.pushed, room);
         let nulls = nulls_of(&codes);
-        Ok(Pending::Ready(text_array(entries, (codes, nulls))?))
+        Ok(Pending::Ready(coded(entries, (codes, nulls))?))
     }
 
     /// The entries that rows use, and codes into these.

@@ -134,7 +134,7 @@ impl Pending {
     pub(super) fn array(&self, sections: &[Option<Used>]) -> Result<ArrayRef, ArrowError> {
         match self {
             Pending::Ready(array) => Ok(Arc::clone(array)),
-            Pending::Text(entries, pieces) => text(Arc::clone(entries), rows(pieces, sections)),
+            Pending::Text(entries, pieces) => coded(Arc::clone(entries) as ArrayRef, rows(pieces, sections)),
             Pending::Decimal(pieces) => decimals(rows(pieces, sections)),
             Pending::Id(pieces) => ids(rows(pieces, sections)),
             Pending::Date(pieces) => dates(rows(pieces, sections)),
@@ -142,9 +142,7 @@ impl Pending {
             Pending::Flag(pieces) => flags(rows(pieces, sections)),
         }
     }
-}
 
-impl Pending {
     /// Makes the array, as a dictionary where values repeat.
     fn shortest_array(&self, sections: &[Option<Used>], rows: usize) -> Result<ArrayRef, ArrowError> {
         match self {
@@ -178,15 +176,15 @@ fn dictionary<N: Copy + Eq + Hash>(
         });
         Piece { values: codes.collect(), nulls: piece.nulls.clone(), of: piece.of }
     });
-    let (codes, nulls) = rows(&pieces.collect::<Vec<_>>(), sections);
-    let codes = PrimitiveArray::<Int32Type>::try_new(codes.into(), nulls)?;
-    Ok(Arc::new(DictionaryArray::try_new(codes, array((entries, None))?)?))
+    let codes = rows(&pieces.collect::<Vec<_>>(), sections);
+    coded(array((entries, None))?, codes)
 }
 
 /// Values of all rows, and which of them are null, if any.
 pub(super) type Rows<N> = (Vec<N>, Option<NullBuffer>);
 
-pub(super) fn text(entries: Arc<StringArray>, (codes, nulls): Rows<i32>) -> Result<ArrayRef, ArrowError> {
+/// Entries and the codes of all rows.
+pub(super) fn coded(entries: ArrayRef, (codes, nulls): Rows<i32>) -> Result<ArrayRef, ArrowError> {
     let codes = PrimitiveArray::<Int32Type>::try_new(codes.into(), nulls)?;
     Ok(Arc::new(DictionaryArray::try_new(codes, entries)?))
 }

@@ -145,23 +145,24 @@ impl TextColumn {
 
     fn intern(&mut self, text: &[u8], shared: &Shared) -> i32 {
         if self.interning_stopped {
-            self.append(text);
-            return self.index.add_hidden(0, shared.row) as i32;
+            self.index.add_hidden(shared.row);
+            return self.append(text);
         }
         let mark = shared.hasher.hash_one(text) as u32;
         let same = |code: u32| Self::entry(&self.bytes, &self.ends, code as i32) == text;
         if let Some(code) = self.index.find(mark, same) {
             return code as i32;
         }
-        self.append(text);
-        self.index.add(mark, shared.row) as i32
+        self.index.add(mark, self.index.len() as u32, shared.row);
+        self.append(text)
     }
 
-    /// Appends an entry's text. [`Decoder::new`](super::Decoder::new) bounds a row group so that neither its entries nor
+    /// Appends an entry's text and returns its code. [`Decoder::new`](super::Decoder::new) bounds a row group so that neither its entries nor
     /// their bytes leave 31 bits.
-    fn append(&mut self, text: &[u8]) {
+    fn append(&mut self, text: &[u8]) -> i32 {
         self.bytes.extend_from_slice(text);
         self.ends.push(self.bytes.len() as i32);
+        self.ends.len() as i32 - 1
     }
 
     pub(super) fn truncate(&mut self, pushed: usize, row: usize) {

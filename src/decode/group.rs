@@ -10,11 +10,14 @@ use super::column::{Column, NULL_CODE, Stretch};
 use super::layout::{Field, Layout, Place, Span};
 use super::row::Target;
 use super::row_group::{Pending, Used};
-use super::spans::SpanTable;
+use super::spans::{SpanTable, Texts};
 use super::templates::Templates;
+use super::together;
 
 /// Bytes accounted for a row of templates while it is encoded: in the array of one column, in pages and in the file's buffers.
 const ENCODED_ROW_BYTES: usize = 64;
+/// The newest rows, by which parents are chosen.
+const PARENT_ROWS: usize = 16_384;
 
 /// Rows of one layout.
 struct Section {
@@ -28,6 +31,7 @@ struct Section {
 pub(super) struct Coded {
     pub(super) layout: Layout,
     pub(super) spans: Vec<SpanTable>,
+    pub(super) texts: Texts,
     pub(super) templates: Templates,
     /// The template of each row.
     rows: Vec<u32>,
@@ -36,7 +40,7 @@ pub(super) struct Coded {
 impl Coded {
     fn new(layout: Layout) -> Self {
         let spans: Vec<_> = layout.spans.iter().map(|span| SpanTable::new(span.fields.len())).collect();
-        Coded { templates: Templates::new(spans.len()), layout, spans, rows: Vec::new() }
+        Coded { templates: Templates::new(spans.len()), layout, spans, texts: Texts::default(), rows: Vec::new() }
     }
 
     /// Keeps a row that was read plainly, as its columns' codes, and returns its template.
@@ -47,20 +51,45 @@ impl Coded {
                 Target::Column(column) => codes[column],
                 Target::Extra => NULL_CODE,
             };
-            table.insert_codes(fields[span.fields.clone()].iter().map(code), row)
+            table.insert_codes(fields[span.fields.clone()].iter().map(code), row, &self.texts)
         };
         let ids: Vec<u32> = self.spans.iter_mut().zip(&self.layout.spans).map(of_span).collect();
         self.templates.insert(&ids, row)
+    }
+
+    /// Looks in the newest rows whether for some spans there is a better parent. The sample from which a layout is made says
+    /// nothing of spans that were ever new in it.
+    pub(super) fn look_for_parents(&mut self, of: impl Fn(usize) -> bool) {
+        let newest = &self.rows[self.rows.len().saturating_sub(PARENT_ROWS)..];
+        let group = |span: usize| {
+            let numbers = newest.iter().filter_map(|template| self.templates.ids(*template)).map(|ids| ids[span]);
+            together::Group::new(numbers.collect(), self.spans[span].len())
+        };
+        let groups: Vec<_> = (0..self.spans.len()).map(group).collect();
+        for at in (0..groups.len()).filter(|at| of(*at)) {
+            let span = &mut self.layout.spans[at];
+            let parent = together::parent(&groups[..at], &groups[at], span.parent);
+            if parent == span.parent {
+                continue;
+            }
+            span.parent = parent;
+            let table = &mut self.spans[at];
+            table.change_parent();
+            if let Some(parent) = parent {
+                self.templates.all_ids().for_each(|ids| table.remember(Some(ids[parent]), ids[at]));
+            }
+        }
     }
 
     fn truncate(&mut self, rows_here: usize, row: usize) {
         self.rows.truncate(rows_here);
         self.templates.truncate(row);
         self.spans.iter_mut().for_each(|table| table.truncate(row));
+        self.texts.truncate(&self.spans);
     }
 
     fn bytes(&self) -> usize {
-        self.templates.bytes() + self.spans.iter().map(SpanTable::bytes).sum::<usize>()
+        self.texts.bytes() + self.templates.bytes() + self.spans.iter().map(SpanTable::bytes).sum::<usize>()
     }
 }
 
@@ -112,6 +141,7 @@ impl Group {
     pub(super) fn begin_section(&mut self, layout: Option<Layout>) {
         if let Some(Section { coded: Some(coded), .. }) = self.sections.last_mut() {
             coded.spans.iter_mut().for_each(SpanTable::close);
+            coded.texts = Texts::default();
             coded.templates.close();
         }
         if self.sections.last().is_some_and(|section| section.rows == 0) {

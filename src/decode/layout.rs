@@ -8,6 +8,7 @@ use std::ops::Range;
 use memchr::memmem::Finder;
 
 use super::row::Target;
+use super::token;
 
 /// Spans of a layout; more columns than that are put together.
 pub(super) const MOST_SPANS: usize = 24;
@@ -35,12 +36,45 @@ pub(super) enum Part {
 /// Fields side by side whose values repeat together.
 pub(super) struct Span {
     pub(super) fields: Range<usize>,
-    /// What belongs to its text behind its last value: the literal of a value that follows, or the row's end.
-    pub(super) trailing: Vec<u8>,
-    /// What ends it, to be found in the text, and whether that belongs to it.
-    pub(super) end: Option<(Finder<'static>, bool)>,
+    /// What belongs to its text before its first value: that field's literal, unless the span before ends with it.
+    leading: Vec<u8>,
+    /// What belongs to its text behind its last value: the next field's literal, or the row's end. So no text is the
+    /// beginning of another one because its last number is.
+    trailing: Vec<u8>,
+    /// Finds `trailing`; none for that of the row's end, which may stand in a text, too.
+    end: Option<Finder<'static>>,
     /// The span before it that tells best which one it is.
     pub(super) parent: Option<usize>,
+}
+
+impl Span {
+    /// Reads its text at the start of `rest`: `take` gets each field, and where its value begins, and tells where it ends.
+    /// Returns where the text ends; none when `rest` does not fit, or `take` does not.
+    #[inline]
+    pub(super) fn read(
+        &self,
+        fields: &[Field],
+        rest: &[u8],
+        mut take: impl FnMut(&Field, usize) -> Option<usize>,
+    ) -> Option<usize> {
+        let behind = |at: usize, literal: &[u8]| rest[at..].starts_with(literal).then_some(at + literal.len());
+        let mut at = behind(0, &self.leading)?;
+        for (slot, field) in fields[self.fields.clone()].iter().enumerate() {
+            if slot > 0 {
+                at = behind(at, &field.literal)?;
+            }
+            at = take(field, at)?;
+        }
+        behind(at, &self.trailing)
+    }
+
+    /// Where its text at the start of `rest` ends, if it is one.
+    pub(super) fn find_end(&self, fields: &[Field], rest: &[u8]) -> Option<usize> {
+        match &self.end {
+            Some(end) => end.find(rest).map(|at| at + self.trailing.len()),
+            None => self.read(fields, rest, |_, at| token::value(rest, at, 1).ok().map(|(_, end)| end)),
+        }
+    }
 }
 
 /// Where the value of a column is.
@@ -83,18 +117,17 @@ impl Layout {
                 continue;
             };
             at = range.end;
-            let last = range.end - 1;
-            let before_span = spans.get(made.len() + 1).is_some_and(|next| next.start == range.end);
-            let behind = literal_behind(last);
-            let end = (range.end < fields.len()).then(|| (Finder::new(behind).into_owned(), !before_span));
+            let follows_span = matches!(parts.last(), Some(Part::Span(_)));
+            let leading = if follows_span { Vec::new() } else { fields[range.start].literal.clone() };
+            let trailing = literal_behind(range.end - 1).clone();
+            let end = (range.end < fields.len()).then(|| Finder::new(&trailing).into_owned());
             for (slot, field) in range.clone().enumerate() {
                 if let Target::Column(column) = fields[field].target {
                     places[column] = Place::Coded { span: made.len(), slot };
                 }
             }
             parts.push(Part::Span(made.len()));
-            let trailing = if before_span { Vec::new() } else { behind.clone() };
-            made.push(Span { fields: range, trailing, end, parent: None });
+            made.push(Span { fields: range, leading, trailing, end, parent: None });
         }
         if !matches!(parts.last(), Some(Part::Span(_))) {
             parts.push(Part::Literal(tail));

@@ -37,6 +37,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod group;
+mod hint;
 mod index;
 mod layout;
 mod learn;
@@ -49,6 +50,7 @@ mod sample;
 mod spans;
 mod templates;
 mod text;
+mod together;
 mod token;
 mod totals;
 mod unknown;

@@ -2,23 +2,28 @@
 //!
 //! A [`Layout`](super::layout::Layout) divides a row into spans and values between them. For each span there is a ladder:
 //!
-//! 1. the text that the expected row has there; then that of the rows expected behind it, since rows drop out;
+//! 1. the text that the expected row has there;
 //! 2. the text that came last with the text of another span of the row, its parent;
 //! 3. any text met before, found by its hash;
 //! 4. the values one by one, as the plain path reads them.
+//!
+//! When the text then is that of one of the rows expected behind, or of one that was passed over, that row is expected from
+//! there on: rows drop out, and change places.
 //!
 //! A text is only taken for the same when all its bytes are: the bytes were read from the same state of JSON's grammar
 //! before, so they mean the same. Whatever does not fit the layout is left to the plain path, for the whole row, with
 //! nothing of it kept; errors and rejections only come from there.
 
 use std::hash::BuildHasher;
+use std::iter::{once, successors};
 
 use super::column::{Column, Shared};
 use super::group::Coded;
-use super::layout::{Layout, MOST_SPANS, Part};
+use super::hint::Hint;
+use super::layout::{Field, Layout, MOST_SPANS, Part};
 use super::number;
 use super::row::Target;
-use super::spans::{NONE, SpanTable};
+use super::spans::{NONE, SpanTable, Texts};
 use super::templates::Templates;
 use super::token;
 use super::unknown::Unknown;
@@ -59,8 +64,9 @@ pub(super) struct Predictor {
     last: u32,
     /// The template that is expected.
     guess: u32,
-    /// By span: the text met last, for spans without a parent.
-    last_ids: [u32; MOST_SPANS],
+    /// The template that was expected last when another one came behind it, which may still come.
+    passed_over: u32,
+    hints: [Hint; MOST_SPANS],
     codes: Vec<i32>,
     /// Are rows expected to follow each other?
     follows: bool,
@@ -81,7 +87,8 @@ impl Predictor {
         Predictor {
             last: NONE,
             guess: NONE,
-            last_ids: [NONE; MOST_SPANS],
+            passed_over: NONE,
+            hints: [Hint::new(); MOST_SPANS],
             codes: Vec::new(),
             follows: true,
             windows: 0,
@@ -111,15 +118,15 @@ impl Predictor {
             as_expected: self.follows && self.guess != NONE,
             ids: [NONE; MOST_SPANS],
         };
-        let Coded { layout, spans, templates, .. } = coded;
+        let Coded { layout, spans, templates, texts, .. } = coded;
         for part in &layout.parts {
             let read = match part {
                 Part::Span(span) => {
                     let id = templates.ids(reading.guess).map_or(NONE, |ids| ids[*span]);
-                    if reading.as_expected && reading.takes(*span, id, &spans[*span]) {
+                    if reading.as_expected && reading.takes(*span, (id, spans[*span].text(id, texts))) {
                         continue;
                     }
-                    self.missed(&mut reading, *span, layout, spans, templates, columns, shared)
+                    self.missed(&mut reading, *span, layout, spans, texts, templates, columns, shared)
                 }
                 Part::Value(field) => reading.value(layout, *field, columns, shared, unknown),
                 Part::Literal(text) => reading.literal(text),
@@ -133,18 +140,16 @@ impl Predictor {
             columns[*column].push_null();
         }
         let ids = &reading.ids[..spans.len()];
+        let known = templates.len();
         let template = if reading.as_expected {
             self.as_expected += 1;
             reading.guess
         } else {
-            let known = templates.len();
-            let template = templates.find_or_insert(ids, shared.row, &shared.hasher);
-            self.unexpected += usize::from(known == templates.len());
-            template
+            templates.find_or_insert(ids, shared.row, &shared.hasher)
         };
-        if templates.next(self.last) != template {
-            templates.set_next(self.last, template);
-        }
+        let is_new = templates.len() > known;
+        self.unexpected += usize::from(!reading.as_expected && !is_new);
+        templates.follow(self.last, template, is_new);
         self.last = template;
         let next = templates.next(template);
         // Nothing followed a new row yet: most likely it came in between.
@@ -161,58 +166,62 @@ impl Predictor {
         span: usize,
         layout: &Layout,
         spans: &mut [SpanTable],
+        texts: &mut Texts,
         templates: &Templates,
         columns: &mut [Column],
         shared: &mut Shared,
     ) -> Result<(), Outcome> {
         let table = &mut spans[span];
-        let expected = templates.ids(reading.guess).map(|ids| ids[span]);
-        if reading.as_expected {
-            if expected.is_some_and(|id| reading.is_cut_in(table.text(id))) {
-                return Err(Outcome::Incomplete);
-            }
-            let mut guess = reading.guess;
-            for _ in 0..SKIPPED {
-                guess = templates.next(guess);
-                let Some(ids) = templates.ids(guess) else { break };
-                if ids[..span] == reading.ids[..span] && reading.takes(span, ids[span], table) {
-                    reading.guess = guess;
-                    return Ok(());
-                }
-            }
-            reading.as_expected = false;
+        let expected = templates.ids(reading.guess).map_or(NONE, |ids| ids[span]);
+        if reading.as_expected && reading.is_cut_in(table.text(expected, texts)) {
+            return Err(Outcome::Incomplete);
         }
         let shape = &layout.spans[span];
         let parent = shape.parent.map(|parent| reading.ids[parent]);
-        let likely = parent.map_or(self.last_ids[span], |parent| table.of_parent(parent));
-        if reading.takes(span, likely, table) || expected.is_some_and(|id| reading.takes(span, id, table)) {
-            return Ok(());
+        let likely = table.likely(parent);
+        let hint = &mut self.hints[span];
+        let is_likely = hint.is_used && reading.takes(span, texts.starting_at(likely));
+        if hint.is_used {
+            hint.count(is_likely);
         }
-        if reading.is_cut_in(table.text(likely)) {
-            return Err(Outcome::Incomplete);
-        }
-        let rest = reading.rest();
-        let end = match &shape.end {
-            Some((end, belongs)) => end.find(rest).map(|at| at + if *belongs { end.needle().len() } else { 0 }),
-            None => scan(layout, span, rest),
-        };
-        let text = &rest[..end.ok_or(Outcome::Declined)?];
-        let mark = shared.hasher.hash_one(text) as u32;
-        let (id, length) = match table.find(text, mark) {
-            Some(id) => (id, text.len()),
-            None => {
-                let length = self.read(rest, span, layout, columns, shared)?;
-                let mark = if length == text.len() { mark } else { shared.hasher.hash_one(&rest[..length]) as u32 };
-                (table.insert(&rest[..length], mark, &self.codes, shared.row), length)
+        if !is_likely {
+            if hint.is_used && reading.is_cut_in(texts.starting_at(likely).1) {
+                return Err(Outcome::Incomplete);
             }
-        };
-        reading.ids[span] = id;
-        reading.at += length;
-        match parent {
-            Some(parent) => table.set_parent(parent, id),
-            None => self.last_ids[span] = id,
+            let rest = reading.rest();
+            let text = &rest[..shape.find_end(&layout.fields, rest).ok_or(Outcome::Declined)?];
+            let mark = shared.hasher.hash_one(text) as u32;
+            let (number, length) = match table.find(text, mark, texts) {
+                Some(number) => (number, text.len()),
+                None => {
+                    let length = self.read(rest, span, layout, columns, shared)?;
+                    let mark = if length == text.len() { mark } else { shared.hasher.hash_one(&rest[..length]) as u32 };
+                    (table.insert(&rest[..length], mark, &self.codes, shared.row, texts), length)
+                }
+            };
+            reading.ids[span] = number;
+            reading.at += length;
+            table.remember(parent, number);
+        }
+        if reading.as_expected {
+            self.catch_up(reading, span, templates);
         }
         Ok(())
+    }
+
+    /// Looks for a row that begins as the one at work does up to `span`, which is not that of the row expected: rows drop out,
+    /// and change places.
+    fn catch_up(&mut self, reading: &mut Reading<'_>, span: usize, templates: &Templates) {
+        let begins_so =
+            |template: &u32| templates.ids(*template).is_some_and(|ids| ids[..=span] == reading.ids[..=span]);
+        let expected = reading.guess;
+        let behind = successors(Some(expected), |template| Some(templates.next(*template))).skip(1).take(SKIPPED);
+        let found = once(self.passed_over).chain(behind).find(begins_so);
+        reading.as_expected = found.is_some();
+        if let Some(found) = found {
+            reading.guess = found;
+            self.passed_over = expected;
+        }
     }
 
     /// Reads a span's values one by one and keeps their codes. Returns where the span ends.
@@ -224,23 +233,20 @@ impl Predictor {
         columns: &mut [Column],
         shared: &mut Shared,
     ) -> Result<usize, Outcome> {
-        let shape = &layout.spans[span];
-        let mut at = 0;
         self.codes.clear();
-        for field in &layout.fields[shape.fields.clone()] {
-            let Target::Column(column) = field.target else { return Err(Outcome::Declined) };
-            at = behind(rest, at, &field.literal)?;
-            let (value, end) = token::value(rest, at, 1).map_err(|_| Outcome::Declined)?;
-            let code = columns[column].code(column, value, shared).map_err(|_| Outcome::Declined)?;
+        let take = |field: &Field, at: usize| {
+            let Target::Column(column) = field.target else { return None };
+            let (value, end) = token::value(rest, at, 1).ok()?;
+            let code = columns[column].code(column, value, shared).ok()?;
             if !(shared.lost.is_empty() && shared.replaced.is_empty()) && shared.concerns(column) {
                 // What is counted a row cannot be part of a text that stands for many.
                 self.with_effects[column] += 1;
-                return Err(Outcome::Declined);
+                return None;
             }
             self.codes.push(code);
-            at = end;
-        }
-        behind(rest, at, &shape.trailing)
+            Some(end)
+        };
+        layout.spans[span].read(&layout.fields, rest, take).ok_or(Outcome::Declined)
     }
 
     /// Is it time for a [`Predictor::verdict`]?
@@ -258,6 +264,12 @@ impl Predictor {
         // Where rows are new nothing can be expected: only rows that were met before tell.
         let is_wrong = self.unexpected * 4 > self.rows && self.as_expected * 20 < self.unexpected;
         self.follows = if self.follows { !is_wrong } else { self.windows.is_multiple_of(PROBE) };
+        let long_windows = self.windows / LONG_WINDOW;
+        if self.windows.is_multiple_of(LONG_WINDOW) && long_windows.is_power_of_two() {
+            coded.look_for_parents(|span| self.hints[span].is_poor());
+        }
+        let is_tried = self.windows.is_multiple_of(PROBE);
+        self.hints.iter_mut().for_each(|hint| hint.judge(is_tried));
         (self.rows, self.as_expected, self.unexpected, self.declined) = (0, 0, 0, 0);
         if !self.windows.is_multiple_of(LONG_WINDOW) {
             return Verdict::Good;
@@ -309,14 +321,13 @@ impl<'a> Reading<'a> {
         &self.input[self.at..]
     }
 
-    /// Passes over a span when its text is that of the number.
+    /// Passes over a span when its text is the one of that number.
     #[inline(always)]
-    fn takes(&mut self, span: usize, id: u32, table: &SpanTable) -> bool {
-        let text = table.text(id);
+    fn takes(&mut self, span: usize, (number, text): (u32, &[u8])) -> bool {
         let is_there = !text.is_empty() && self.input[self.at..].starts_with(text);
         if is_there {
             self.at += text.len();
-            self.ids[span] = id;
+            self.ids[span] = number;
         }
         is_there
     }
@@ -375,15 +386,4 @@ impl<'a> Reading<'a> {
 #[inline]
 fn behind(input: &[u8], at: usize, text: &[u8]) -> Result<usize, Outcome> {
     if input[at..].starts_with(text) { Ok(at + text.len()) } else { Err(Outcome::Declined) }
-}
-
-/// Where a span ends that nothing follows.
-fn scan(layout: &Layout, span: usize, rest: &[u8]) -> Option<usize> {
-    let shape = &layout.spans[span];
-    let mut at = 0;
-    for field in &layout.fields[shape.fields.clone()] {
-        at = behind(rest, at, &field.literal).ok()?;
-        at = token::value(rest, at, 1).ok()?.1;
-    }
-    behind(rest, at, &shape.trailing).ok()
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::layout::{Field, Layout, MOST_SPANS};
 use super::row::Target;
+use super::together::{self, Group};
 use crate::contract::ColumnType;
 
 /// Rows that are looked at before a layout is made. Fuzzers and unit tests come that far with pages that they can write.
@@ -100,46 +101,33 @@ impl Sample {
     ///
     /// `kinds` are the kinds of the columns, and those in `alone` have values that are to be read on their own.
     pub(super) fn layout(mut self, kinds: &[ColumnType], alone: &[bool]) -> Option<Layout> {
+        let repeats = |field: usize| match self.fields[field].target {
+            Target::Extra => false,
+            Target::Column(column) => !alone[column] && self.repeats(field, kinds[column], kinds),
+        };
+        let repeats: Vec<bool> = (0..self.fields.len()).map(repeats).collect();
         let mut spans: Vec<Range<usize>> = Vec::new();
         let mut groups: Vec<Group> = Vec::new();
-        for field in 0..self.fields.len() {
-            let repeats = match self.fields[field].target {
-                Target::Extra => false,
-                Target::Column(column) if alone[column] => false,
-                Target::Column(column) => self.repeats(field, kinds[column], kinds),
-            };
-            if !repeats {
-                continue;
-            }
-            let of_field = self.group(field);
-            let joined = match (spans.last(), groups.last()) {
-                (Some(span), Some(group)) if span.end == field => {
-                    let joint = group.with(&of_field);
-                    let forced = groups.len() == MOST_SPANS;
-                    (forced || self.stand_together(group, &of_field, &joint)).then_some(joint)
-                }
-                _ if groups.len() == MOST_SPANS => continue,
-                _ => None,
-            };
-            match (joined, spans.last_mut(), groups.last_mut()) {
-                (Some(joint), Some(span), Some(group)) => {
-                    span.end = field + 1;
-                    *group = joint;
-                }
-                _ => {
-                    spans.push(field..field + 1);
-                    groups.push(of_field);
+        let mut start = 0;
+        for side_by_side in repeats.chunk_by(|one, next| one == next) {
+            let end = start + side_by_side.len();
+            if side_by_side[0] {
+                let fields: Vec<Group> = (start..end).map(|field| self.group(field)).collect();
+                for (span, group) in together::spans(&fields, FEW) {
+                    spans.push(start + span.start..start + span.end);
+                    groups.push(group);
                 }
             }
+            start = end;
         }
+        spans.truncate(MOST_SPANS);
         if spans.is_empty() {
             return None;
         }
         let (fields, tail) = (std::mem::take(&mut self.fields), std::mem::take(&mut self.tail));
         let mut layout = Layout::new(fields, tail, spans, kinds.len());
         for (at, span) in layout.spans.iter_mut().enumerate() {
-            let foretold = |parent: &usize| groups[*parent].foretells(&groups[at]).1;
-            span.parent = (0..at).max_by_key(foretold).filter(|parent| foretold(parent) > self.rows / 16);
+            span.parent = together::parent(&groups[..at], &groups[at], None);
         }
         Some(layout)
     }
@@ -165,54 +153,6 @@ impl Sample {
 
     fn group(&self, field: usize) -> Group {
         let numbers = self.values.iter().skip(field).step_by(self.fields.len()).copied().collect();
-        Group { numbers, distinct: self.numbers[field].len() }
-    }
-
-    /// Are fields better kept in one span? They are when one of them nearly tells the other, unless that is only because
-    /// nearly every row has a value of its own.
-    fn stand_together(&self, before: &Group, field: &Group, joint: &Group) -> bool {
-        let unique = |group: &Group| group.distinct * 10 > self.rows * 6;
-        let seldom = |group: &Group| group.distinct * 10 < self.rows * 3;
-        if joint.distinct <= FEW {
-            return true;
-        }
-        if unique(field) && seldom(before) {
-            return false;
-        }
-        joint.distinct * 20 <= before.distinct.max(field.distinct) * 21
-    }
-}
-
-/// For each row of a sample the number of the values that it has in some fields.
-struct Group {
-    numbers: Vec<u32>,
-    distinct: usize,
-}
-
-impl Group {
-    /// Numbers of the combinations with another field's values.
-    fn with(&self, other: &Group) -> Group {
-        let mut known: HashMap<(u32, u32), u32, foldhash::fast::FixedState> = HashMap::default();
-        let pairs = self.numbers.iter().copied().zip(other.numbers.iter().copied());
-        let numbers = pairs
-            .map(|pair| {
-                let next = known.len() as u32;
-                *known.entry(pair).or_insert(next)
-            })
-            .collect();
-        Group { numbers, distinct: known.len() }
-    }
-
-    /// In how many rows the own value was met before, and in how many of these the other value was the same as then.
-    fn foretells(&self, other: &Group) -> (usize, usize) {
-        let mut last: Vec<Option<u32>> = vec![None; self.distinct];
-        let (mut seen, mut foretold) = (0, 0);
-        for (own, other) in self.numbers.iter().zip(&other.numbers) {
-            if let Some(before) = last[*own as usize].replace(*other) {
-                seen += 1;
-                foretold += usize::from(before == *other);
-            }
-        }
-        (seen, foretold)
+        Group::new(numbers, self.numbers[field].len())
     }
 }

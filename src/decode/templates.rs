@@ -6,14 +6,16 @@ use super::index::Index;
 use super::spans::NONE;
 
 /// Bytes accounted for a template besides the numbers of its texts.
-const ENTRY_BYTES: usize = 28;
+const ENTRY_BYTES: usize = 32;
+/// Marks a follower that did not follow last time. Templates are fewer than that.
+const DOUBTED: u32 = 1 << 31;
 
 /// Templates by their number.
 pub(super) struct Templates {
     /// Spans of a row.
     width: usize,
     ids: Vec<u32>,
-    /// By template: which one followed it last.
+    /// By template: which one follows it, with [`DOUBTED`] when another one did last time.
     next: Vec<u32>,
     index: Index,
 }
@@ -34,18 +36,31 @@ impl Templates {
         self.ids.get(start..start + self.width)
     }
 
-    /// The template that followed it last.
-    #[inline]
-    pub(super) fn next(&self, template: u32) -> u32 {
-        self.next.get(template as usize).copied().unwrap_or(NONE)
+    /// Those of all templates, in the order in which they came.
+    pub(super) fn all_ids(&self) -> impl Iterator<Item = &[u32]> {
+        self.ids.chunks_exact(self.width.max(1))
     }
 
-    /// Remembers what followed a template.
+    /// The template that is expected to follow it.
     #[inline]
-    pub(super) fn set_next(&mut self, template: u32, next: u32) {
-        if let Some(known) = self.next.get_mut(template as usize) {
-            *known = next;
+    pub(super) fn next(&self, template: u32) -> u32 {
+        match self.next.get(template as usize) {
+            Some(next) if *next != NONE => *next & !DOUBTED,
+            _ => NONE,
         }
+    }
+
+    /// Learns that `next` followed a template. Days differ from each other in rows that are missing or come in other order, and
+    /// the next day is as usual again: so a follower is given up when it failed twice, or when a row came in between that
+    /// `is_new`.
+    #[inline]
+    pub(super) fn follow(&mut self, template: u32, next: u32, is_new: bool) {
+        let Some(known) = self.next.get_mut(template as usize) else { return };
+        if *known == next {
+            return;
+        }
+        let stays = *known != NONE && *known & DOUBTED == 0 && !is_new;
+        *known = if stays { *known | DOUBTED } else { next };
     }
 
     /// The template of these texts; a new one when there is none yet.
@@ -55,13 +70,16 @@ impl Templates {
             return template;
         }
         self.add(ids);
-        self.index.add(mark, row)
+        let template = self.index.len() as u32;
+        self.index.add(mark, template, row);
+        template
     }
 
     /// A template of a row that was read on its own; it is never found again.
     pub(super) fn insert(&mut self, ids: &[u32], row: u32) -> u32 {
         self.add(ids);
-        self.index.add_hidden(0, row)
+        self.index.add_hidden(row);
+        self.index.len() as u32 - 1
     }
 
     fn add(&mut self, ids: &[u32]) {

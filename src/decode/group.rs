@@ -6,18 +6,13 @@
 
 use arrow_schema::ArrowError;
 
-use super::column::{Column, NULL_CODE, Stretch};
-use super::layout::{Field, Layout, Place, Span};
-use super::row::Target;
+use super::coded::Coded;
+use super::column::{Column, Stretch};
+use super::layout::{Layout, Place};
 use super::row_group::{Pending, Used};
-use super::spans::{SpanTable, Texts};
-use super::templates::Templates;
-use super::together;
 
 /// Bytes accounted for a row of templates while it is encoded: in the array of one column, in pages and in the file's buffers.
 const ENCODED_ROW_BYTES: usize = 64;
-/// The newest rows, by which parents are chosen.
-const PARENT_ROWS: usize = 16_384;
 
 /// Rows of one layout.
 struct Section {
@@ -25,72 +20,6 @@ struct Section {
     /// Bytes of a row, besides what is kept of its texts.
     row_bytes: usize,
     coded: Option<Box<Coded>>,
-}
-
-/// What the rows of a section with a layout are made of.
-pub(super) struct Coded {
-    pub(super) layout: Layout,
-    pub(super) spans: Vec<SpanTable>,
-    pub(super) texts: Texts,
-    pub(super) templates: Templates,
-    /// The template of each row.
-    rows: Vec<u32>,
-}
-
-impl Coded {
-    fn new(layout: Layout) -> Self {
-        let spans: Vec<_> = layout.spans.iter().map(|span| SpanTable::new(span.fields.len())).collect();
-        Coded { templates: Templates::new(spans.len()), layout, spans, texts: Texts::default(), rows: Vec::new() }
-    }
-
-    /// Keeps a row that was read plainly, as its columns' codes, and returns its template.
-    pub(super) fn keep(&mut self, codes: &[i32], row: u32) -> u32 {
-        let fields = &self.layout.fields;
-        let of_span = |(table, span): (&mut SpanTable, &Span)| {
-            let code = |field: &Field| match field.target {
-                Target::Column(column) => codes[column],
-                Target::Extra => NULL_CODE,
-            };
-            table.insert_codes(fields[span.fields.clone()].iter().map(code), row, &self.texts)
-        };
-        let ids: Vec<u32> = self.spans.iter_mut().zip(&self.layout.spans).map(of_span).collect();
-        self.templates.insert(&ids, row)
-    }
-
-    /// Looks in the newest rows whether for some spans there is a better parent. The sample from which a layout is made says
-    /// nothing of spans that were ever new in it.
-    pub(super) fn look_for_parents(&mut self, of: impl Fn(usize) -> bool) {
-        let newest = &self.rows[self.rows.len().saturating_sub(PARENT_ROWS)..];
-        let group = |span: usize| {
-            let numbers = newest.iter().filter_map(|template| self.templates.ids(*template)).map(|ids| ids[span]);
-            together::Group::new(numbers.collect(), self.spans[span].len())
-        };
-        let groups: Vec<_> = (0..self.spans.len()).map(group).collect();
-        for at in (0..groups.len()).filter(|at| of(*at)) {
-            let span = &mut self.layout.spans[at];
-            let parent = together::parent(&groups[..at], &groups[at], span.parent);
-            if parent == span.parent {
-                continue;
-            }
-            span.parent = parent;
-            let table = &mut self.spans[at];
-            table.change_parent();
-            if let Some(parent) = parent {
-                self.templates.all_ids().for_each(|ids| table.remember(Some(ids[parent]), ids[at]));
-            }
-        }
-    }
-
-    fn truncate(&mut self, rows_here: usize, row: usize) {
-        self.rows.truncate(rows_here);
-        self.templates.truncate(row);
-        self.spans.iter_mut().for_each(|table| table.truncate(row));
-        self.texts.truncate(&self.spans);
-    }
-
-    fn bytes(&self) -> usize {
-        self.texts.bytes() + self.templates.bytes() + self.spans.iter().map(SpanTable::bytes).sum::<usize>()
-    }
 }
 
 /// Columns and sections.
@@ -140,9 +69,7 @@ impl Group {
     /// Begins a section: its rows have that layout, or none.
     pub(super) fn begin_section(&mut self, layout: Option<Layout>) {
         if let Some(Section { coded: Some(coded), .. }) = self.sections.last_mut() {
-            coded.spans.iter_mut().for_each(SpanTable::close);
-            coded.texts = Texts::default();
-            coded.templates.close();
+            coded.close();
         }
         if self.sections.last().is_some_and(|section| section.rows == 0) {
             self.sections.pop();
@@ -185,10 +112,7 @@ impl Group {
     /// All rows stay, and what came with them.
     pub(super) fn settle(&mut self) {
         self.columns.iter_mut().for_each(Column::settle);
-        for coded in self.sections.iter_mut().filter_map(|section| section.coded.as_deref_mut()) {
-            coded.templates.settle();
-            coded.spans.iter_mut().for_each(SpanTable::settle);
-        }
+        self.sections.iter_mut().filter_map(|section| section.coded.as_deref_mut()).for_each(Coded::settle);
     }
 
     /// Bytes that the rows take, here or while they are encoded.
@@ -211,7 +135,7 @@ impl Group {
             match &section.coded {
                 Some(coded) if let Place::Coded { span, slot } = coded.layout.places[column] => {
                     for template in &coded.rows[skipped..] {
-                        let id = coded.templates.ids(*template).map_or(0, |ids| ids[span]);
+                        let id = coded.templates.numbers(*template).map_or(0, |numbers| numbers[span]);
                         take(&[values.of_code(coded.spans[span].code(id, slot))]);
                     }
                 }
@@ -228,7 +152,7 @@ impl Group {
     /// `most_bytes`.
     pub(super) fn finish(&mut self, most_bytes: usize) -> Result<(Vec<Pending>, Vec<Option<Used>>), ArrowError> {
         let coded = self.sections.iter().map(|section| section.coded.as_deref());
-        let (used, ids): (Vec<_>, Vec<_>) = coded.map(|coded| coded.map(use_of).unzip()).unzip();
+        let (used, ids): (Vec<_>, Vec<_>) = coded.map(|coded| coded.map(Coded::used).unzip()).unzip();
         let goes_on = self.knowledge_is_worth_keeping(most_bytes);
         let mut pending = Vec::with_capacity(self.columns.len());
         for (at, column) in self.columns.iter_mut().enumerate() {
@@ -276,41 +200,5 @@ impl Section {
     /// Are a column's values of these rows pushed?
     fn pushes(&self, column: usize) -> bool {
         self.coded.as_deref().is_none_or(|coded| coded.layout.places[column] == Place::Pushed)
-    }
-}
-
-/// What the rows of a section use, numbered in the order of first use; and by span, which texts these are.
-fn use_of(coded: &Coded) -> (Used, Vec<Vec<u32>>) {
-    let mut templates = Numbering::new(coded.templates.len());
-    let of_rows = coded.rows.iter().map(|template| templates.number(*template)).collect();
-    let texts = coded.spans.iter().enumerate().map(|(span, table)| {
-        let mut texts = Numbering::new(table.len());
-        let ids = templates.used.iter().filter_map(|template| coded.templates.ids(*template));
-        let of_templates: Vec<_> = ids.map(|ids| texts.number(ids[span])).collect();
-        (of_templates, texts.used)
-    });
-    let (texts, ids) = texts.unzip();
-    (Used { templates: of_rows, texts }, ids)
-}
-
-/// Numbers entries of a table in the order of their first use.
-struct Numbering {
-    numbers: Vec<u32>,
-    used: Vec<u32>,
-}
-
-impl Numbering {
-    fn new(entries: usize) -> Self {
-        Numbering { numbers: vec![u32::MAX; entries], used: Vec::new() }
-    }
-
-    #[inline]
-    fn number(&mut self, entry: u32) -> u32 {
-        let number = &mut self.numbers[entry as usize];
-        if *number == u32::MAX {
-            *number = self.used.len() as u32;
-            self.used.push(entry);
-        }
-        *number
     }
 }

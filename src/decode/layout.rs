@@ -45,6 +45,8 @@ pub(super) struct Span {
     end: Option<Finder<'static>>,
     /// The span before it that tells best which one it is.
     pub(super) parent: Option<usize>,
+    /// The spans whose parent it is.
+    pub(super) children: Vec<usize>,
 }
 
 impl Span {
@@ -127,7 +129,7 @@ impl Layout {
                 }
             }
             parts.push(Part::Span(made.len()));
-            made.push(Span { fields: range, leading, trailing, end, parent: None });
+            made.push(Span { fields: range, leading, trailing, end, parent: None, children: Vec::new() });
         }
         if !matches!(parts.last(), Some(Part::Span(_))) {
             parts.push(Part::Literal(tail));
@@ -135,5 +137,14 @@ impl Layout {
         let filled = |column: usize| fields.iter().any(|field| field.target == Target::Column(column));
         let absent = (0..columns).filter(|column| !filled(*column)).collect();
         Layout { fields, parts, spans: made, places, absent }
+    }
+    /// Another span, or none, tells which one a span is.
+    pub(super) fn set_parent(&mut self, span: usize, parent: Option<usize>) {
+        if let Some(before) = std::mem::replace(&mut self.spans[span].parent, parent) {
+            self.spans[before].children.retain(|child| *child != span);
+        }
+        if let Some(parent) = parent {
+            self.spans[parent].children.push(span);
+        }
     }
 }

@@ -88,8 +88,9 @@ impl Learner {
     }
 
     fn judge(&mut self, group: &mut Group) {
+        let row = group.rows() as u32;
         let (Some(predictor), Some((coded, columns))) = (self.predictor(), group.coded()) else { return };
-        let alone = match predictor.verdict(coded, columns) {
+        let alone = match predictor.verdict(coded, columns, row) {
             Verdict::Good => {
                 // It was worth learning: the next one is not to be waited for.
                 self.pause = PAUSE;

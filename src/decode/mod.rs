@@ -27,6 +27,7 @@
 //! ([`Decoder::take_rejected`]) and count in nothing else.
 
 mod births;
+mod coded;
 mod column;
 mod date;
 mod decoder;
@@ -50,6 +51,7 @@ mod sample;
 mod spans;
 mod templates;
 mod text;
+mod texts;
 mod together;
 mod token;
 mod totals;

@@ -17,18 +17,19 @@
 use std::hash::BuildHasher;
 use std::iter::{once, successors};
 
+use super::coded::Coded;
 use super::column::{Column, Shared};
-use super::group::Coded;
 use super::hint::Hint;
 use super::layout::{Field, Layout, MOST_SPANS, Part};
 use super::number;
 use super::row::Target;
-use super::spans::{NONE, SpanTable, Texts};
+use super::spans::SpanTable;
 use super::templates::Templates;
+use super::texts::{NONE, Texts};
 use super::token;
 use super::unknown::Unknown;
 
-/// Rows behind the expected one that are tried before a row is taken for another one.
+/// Rows behind the expected one that are looked at before a row is taken for another one.
 const SKIPPED: usize = 8;
 /// Rows after which the predictor looks at how it did.
 const WINDOW: usize = if cfg!(any(test, fuzzing)) { 4 } else { 1_024 };
@@ -36,6 +37,8 @@ const WINDOW: usize = if cfg!(any(test, fuzzing)) { 4 } else { 1_024 };
 const LONG_WINDOW: usize = if cfg!(any(test, fuzzing)) { 3 } else { 24 };
 /// Of so many windows in which rows are not expected one is used to try again.
 const PROBE: usize = 16;
+/// Bytes of texts that the processor keeps close at hand. Fuzzers and unit tests exceed them.
+const CACHED_BYTES: usize = if cfg!(any(test, fuzzing)) { 64 } else { 1 << 20 };
 
 /// What became of a row.
 pub(super) enum Outcome {
@@ -66,6 +69,7 @@ pub(super) struct Predictor {
     guess: u32,
     /// The template that was expected last when another one came behind it, which may still come.
     passed_over: u32,
+    /// By span.
     hints: [Hint; MOST_SPANS],
     codes: Vec<i32>,
     /// Are rows expected to follow each other?
@@ -116,14 +120,18 @@ impl Predictor {
             at: 0,
             guess: if self.follows { self.guess } else { NONE },
             as_expected: self.follows && self.guess != NONE,
-            ids: [NONE; MOST_SPANS],
+            starts: [NONE; MOST_SPANS],
         };
         let Coded { layout, spans, templates, texts, .. } = coded;
+        if reading.as_expected && texts.bytes() > CACHED_BYTES {
+            let behind = templates.starts(templates.next(reading.guess)).unwrap_or_default();
+            behind.iter().for_each(|start| texts.prefetch(*start));
+        }
         for part in &layout.parts {
             let read = match part {
                 Part::Span(span) => {
-                    let id = templates.ids(reading.guess).map_or(NONE, |ids| ids[*span]);
-                    if reading.as_expected && reading.takes(*span, (id, spans[*span].text(id, texts))) {
+                    let start = templates.starts(reading.guess).map_or(NONE, |starts| starts[*span]);
+                    if reading.as_expected && reading.takes(*span, start, texts) {
                         continue;
                     }
                     self.missed(&mut reading, *span, layout, spans, texts, templates, columns, shared)
@@ -139,13 +147,13 @@ impl Predictor {
         for column in &layout.absent {
             columns[*column].push_null();
         }
-        let ids = &reading.ids[..spans.len()];
+        let starts = &reading.starts[..spans.len()];
         let known = templates.len();
         let template = if reading.as_expected {
             self.as_expected += 1;
             reading.guess
         } else {
-            templates.find_or_insert(ids, shared.row, &shared.hasher)
+            templates.find_or_insert(starts, texts, shared.row, &shared.hasher)
         };
         let is_new = templates.len() > known;
         self.unexpected += usize::from(!reading.as_expected && !is_new);
@@ -172,39 +180,45 @@ impl Predictor {
         shared: &mut Shared,
     ) -> Result<(), Outcome> {
         let table = &mut spans[span];
-        let expected = templates.ids(reading.guess).map_or(NONE, |ids| ids[span]);
-        if reading.as_expected && reading.is_cut_in(table.text(expected, texts)) {
+        let expected = templates.starts(reading.guess).map_or(NONE, |starts| starts[span]);
+        if reading.as_expected && reading.is_cut_in(texts.get(expected)) {
             return Err(Outcome::Incomplete);
         }
         let shape = &layout.spans[span];
-        let parent = shape.parent.map(|parent| reading.ids[parent]);
+        let parent = shape.parent.and_then(|parent| texts.number(reading.starts[parent]));
         let likely = table.likely(parent);
         let hint = &mut self.hints[span];
-        let is_likely = hint.is_used && reading.takes(span, texts.starting_at(likely));
+        let is_likely = hint.is_used && reading.takes(span, likely, texts);
         if hint.is_used {
             hint.count(is_likely);
         }
         if !is_likely {
-            if hint.is_used && reading.is_cut_in(texts.starting_at(likely).1) {
+            if hint.is_used && reading.is_cut_in(texts.get(likely)) {
                 return Err(Outcome::Incomplete);
             }
             let rest = reading.rest();
             let text = &rest[..shape.find_end(&layout.fields, rest).ok_or(Outcome::Declined)?];
             let mark = shared.hasher.hash_one(text) as u32;
-            let (number, length) = match table.find(text, mark, texts) {
-                Some(number) => (number, text.len()),
+            let (start, length) = match table.find(text, mark, texts) {
+                Some(start) => (start, text.len()),
                 None => {
                     let length = self.read(rest, span, layout, columns, shared)?;
                     let mark = if length == text.len() { mark } else { shared.hasher.hash_one(&rest[..length]) as u32 };
                     (table.insert(&rest[..length], mark, &self.codes, shared.row, texts), length)
                 }
             };
-            reading.ids[span] = number;
+            reading.starts[span] = start;
             reading.at += length;
-            table.remember(parent, number);
+            table.remember(parent, start, shared.row, texts);
         }
         if reading.as_expected {
             self.catch_up(reading, span, templates);
+        }
+        if !reading.as_expected && texts.bytes() > CACHED_BYTES {
+            let number = texts.number(reading.starts[span]);
+            for child in shape.children.iter().filter(|child| self.hints[**child].is_used) {
+                texts.prefetch(spans[*child].likely(number));
+            }
         }
         Ok(())
     }
@@ -212,8 +226,9 @@ impl Predictor {
     /// Looks for a row that begins as the one at work does up to `span`, which is not that of the row expected: rows drop out,
     /// and change places.
     fn catch_up(&mut self, reading: &mut Reading<'_>, span: usize, templates: &Templates) {
-        let begins_so =
-            |template: &u32| templates.ids(*template).is_some_and(|ids| ids[..=span] == reading.ids[..=span]);
+        let begins_so = |template: &u32| {
+            templates.starts(*template).is_some_and(|starts| starts[..=span] == reading.starts[..=span])
+        };
         let expected = reading.guess;
         let behind = successors(Some(expected), |template| Some(templates.next(*template))).skip(1).take(SKIPPED);
         let found = once(self.passed_over).chain(behind).find(begins_so);
@@ -255,8 +270,8 @@ impl Predictor {
         self.rows >= WINDOW
     }
 
-    /// Looks at how it did since it was asked last.
-    pub(super) fn verdict(&mut self, coded: &mut Coded, columns: &[Column]) -> Verdict {
+    /// Looks at how it did since it was asked last, before the row `row` of the row group.
+    pub(super) fn verdict(&mut self, coded: &mut Coded, columns: &[Column], row: u32) -> Verdict {
         if self.declined * 2 > self.rows {
             return Verdict::Unfit;
         }
@@ -266,7 +281,7 @@ impl Predictor {
         self.follows = if self.follows { !is_wrong } else { self.windows.is_multiple_of(PROBE) };
         let long_windows = self.windows / LONG_WINDOW;
         if self.windows.is_multiple_of(LONG_WINDOW) && long_windows.is_power_of_two() {
-            coded.look_for_parents(|span| self.hints[span].is_poor());
+            coded.look_for_parents(row, |span| self.hints[span].is_poor());
         }
         let is_tried = self.windows.is_multiple_of(PROBE);
         self.hints.iter_mut().for_each(|hint| hint.judge(is_tried));
@@ -312,8 +327,8 @@ struct Reading<'a> {
     guess: u32,
     /// All spans so far are those of `guess`.
     as_expected: bool,
-    /// The numbers of the spans' texts so far.
-    ids: [u32; MOST_SPANS],
+    /// Where the spans' texts so far start.
+    starts: [u32; MOST_SPANS],
 }
 
 impl<'a> Reading<'a> {
@@ -321,13 +336,14 @@ impl<'a> Reading<'a> {
         &self.input[self.at..]
     }
 
-    /// Passes over a span when its text is the one of that number.
+    /// Passes over a span when its text is the one that starts there.
     #[inline(always)]
-    fn takes(&mut self, span: usize, (number, text): (u32, &[u8])) -> bool {
+    fn takes(&mut self, span: usize, start: u32, texts: &Texts) -> bool {
+        let text = texts.get(start);
         let is_there = !text.is_empty() && self.input[self.at..].starts_with(text);
         if is_there {
             self.at += text.len();
-            self.ids[span] = number;
+            self.starts[span] = start;
         }
         is_there
     }

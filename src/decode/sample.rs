@@ -126,8 +126,8 @@ impl Sample {
         }
         let (fields, tail) = (std::mem::take(&mut self.fields), std::mem::take(&mut self.tail));
         let mut layout = Layout::new(fields, tail, spans, kinds.len());
-        for (at, span) in layout.spans.iter_mut().enumerate() {
-            span.parent = together::parent(&groups[..at], &groups[at], None);
+        for at in 0..groups.len() {
+            layout.set_parent(at, together::parent(&groups[..at], &groups[at], None));
         }
         Some(layout)
     }

@@ -1,11 +1,11 @@
-//! Rows that were met, as the numbers of their spans' texts, and which row followed which.
+//! Rows that were met, as their spans' texts, and which row followed which.
 
 use std::hash::BuildHasher;
 
 use super::index::Index;
-use super::spans::NONE;
+use super::texts::{NONE, Texts};
 
-/// Bytes accounted for a template besides the numbers of its texts.
+/// Bytes accounted for a template besides its texts.
 const ENTRY_BYTES: usize = 32;
 /// Marks a follower that did not follow last time. Templates are fewer than that.
 const DOUBTED: u32 = 1 << 31;
@@ -14,7 +14,10 @@ const DOUBTED: u32 = 1 << 31;
 pub(super) struct Templates {
     /// Spans of a row.
     width: usize,
-    ids: Vec<u32>,
+    /// Where the texts start.
+    starts: Vec<u32>,
+    /// The texts' numbers in their tables. Rows are expected without these.
+    numbers: Vec<u32>,
     /// By template: which one follows it, with [`DOUBTED`] when another one did last time.
     next: Vec<u32>,
     index: Index,
@@ -22,23 +25,30 @@ pub(super) struct Templates {
 
 impl Templates {
     pub(super) fn new(width: usize) -> Self {
-        Templates { width, ids: Vec::new(), next: Vec::new(), index: Index::default() }
+        Templates { width, starts: Vec::new(), numbers: Vec::new(), next: Vec::new(), index: Index::default() }
     }
 
     pub(super) fn len(&self) -> usize {
         self.next.len()
     }
 
-    /// The numbers of its spans' texts; none when there is no such template.
+    /// Where its texts start; none when there is no such template.
     #[inline]
-    pub(super) fn ids(&self, template: u32) -> Option<&[u32]> {
-        let start = template as usize * self.width;
-        self.ids.get(start..start + self.width)
+    pub(super) fn starts(&self, template: u32) -> Option<&[u32]> {
+        let first = template as usize * self.width;
+        self.starts.get(first..first + self.width)
     }
 
-    /// Those of all templates, in the order in which they came.
-    pub(super) fn all_ids(&self) -> impl Iterator<Item = &[u32]> {
-        self.ids.chunks_exact(self.width.max(1))
+    /// The numbers of its texts; none when there is no such template.
+    #[inline]
+    pub(super) fn numbers(&self, template: u32) -> Option<&[u32]> {
+        let first = template as usize * self.width;
+        self.numbers.get(first..first + self.width)
+    }
+
+    /// Starts and numbers of all templates' texts, in the order in which they came.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&[u32], &[u32])> {
+        self.starts.chunks_exact(self.width.max(1)).zip(self.numbers.chunks_exact(self.width.max(1)))
     }
 
     /// The template that is expected to follow it.
@@ -63,36 +73,39 @@ impl Templates {
         *known = if stays { *known | DOUBTED } else { next };
     }
 
-    /// The template of these texts; a new one when there is none yet.
-    pub(super) fn find_or_insert(&mut self, ids: &[u32], row: u32, hasher: &impl BuildHasher) -> u32 {
-        let mark = hasher.hash_one(ids) as u32;
-        if let Some(template) = self.index.find(mark, |template| self.ids(template) == Some(ids)) {
+    /// The template of the texts that start there; a new one when there is none yet.
+    pub(super) fn find_or_insert(&mut self, starts: &[u32], texts: &Texts, row: u32, hasher: &impl BuildHasher) -> u32 {
+        let mark = hasher.hash_one(starts) as u32;
+        if let Some(template) = self.index.find(mark, |template| self.starts(template) == Some(starts)) {
             return template;
         }
-        self.add(ids);
-        let template = self.index.len() as u32;
+        let template = self.len() as u32;
         self.index.add(mark, template, row);
+        self.add(starts, starts.iter().map(|start| texts.number(*start).unwrap_or_default()));
         template
     }
 
-    /// A template of a row that was read on its own; it is never found again.
-    pub(super) fn insert(&mut self, ids: &[u32], row: u32) -> u32 {
-        self.add(ids);
+    /// A template of a row that was read on its own, with these numbers; it is never found again.
+    pub(super) fn insert(&mut self, numbers: &[u32], row: u32) -> u32 {
         self.index.add_hidden(row);
-        self.index.len() as u32 - 1
+        self.starts.resize(self.starts.len() + self.width, NONE);
+        self.add(&[], numbers.iter().copied());
+        self.len() as u32 - 1
     }
 
-    fn add(&mut self, ids: &[u32]) {
-        debug_assert_eq!(ids.len(), self.width);
-        self.ids.extend_from_slice(ids);
+    fn add(&mut self, starts: &[u32], numbers: impl Iterator<Item = u32>) {
+        self.starts.extend_from_slice(starts);
+        self.numbers.extend(numbers);
         self.next.push(NONE);
+        debug_assert_eq!((self.starts.len(), self.numbers.len()), (self.len() * self.width, self.len() * self.width));
     }
 
     /// Forgets what came with `row` or later rows.
     pub(super) fn truncate(&mut self, row: usize) {
         let left = self.index.truncate(row);
         self.next.truncate(left);
-        self.ids.truncate(left * self.width);
+        self.starts.truncate(left * self.width);
+        self.numbers.truncate(left * self.width);
     }
 
     pub(super) fn settle(&mut self) {
@@ -102,9 +115,10 @@ impl Templates {
     /// No template is looked for any more.
     pub(super) fn close(&mut self) {
         self.index.hide_all();
+        self.starts = Vec::new();
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.next.len() * (ENTRY_BYTES + self.width * size_of::<u32>())
+        self.len() * (ENTRY_BYTES + 2 * self.width * size_of::<u32>())
     }
 }

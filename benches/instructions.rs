@@ -16,8 +16,16 @@ const ROWS: u64 = 30_000;
 
 /// What is done, and with which rows.
 enum Case {
-    Decode { data: DataKind, reordered: bool },
-    Encode { data: DataKind, compression: Compression },
+    Decode {
+        data: DataKind,
+        reordered: bool,
+    },
+    /// With rows of another generator: the folder of their pages is the second argument.
+    DecodeDrawn,
+    Encode {
+        data: DataKind,
+        compression: Compression,
+    },
 }
 
 const fn decode(data: DataKind) -> Case {
@@ -28,11 +36,13 @@ const fn encode(data: DataKind, compression: Compression) -> Case {
     Case::Encode { data, compression }
 }
 
-const CASES: [(&str, Case); 8] = [
+const CASES: [(&str, Case); 10] = [
     ("decode/repeating", decode(DataKind::Repeating)),
     ("decode/shuffled", decode(DataKind::Shuffled)),
     ("decode/unique", decode(DataKind::Unique)),
     ("decode/reordered", Case::Decode { data: DataKind::Repeating, reordered: true }),
+    ("decode/drawn-repeating", Case::DecodeDrawn),
+    ("decode/drawn-shuffled", Case::DecodeDrawn),
     ("encode/repeating/snappy", encode(DataKind::Repeating, Compression::Snappy)),
     ("encode/repeating/zstd:3", encode(DataKind::Repeating, Compression::Zstd(3))),
     ("encode/unique/snappy", encode(DataKind::Unique, Compression::Snappy)),
@@ -47,13 +57,12 @@ fn main() -> ExitCode {
     };
     match case {
         Case::Decode { data, reordered } => {
-            let mut period = Period::of_rows(*data, ROWS);
-            if *reordered {
-                period = period.reordered();
-            }
-            measured(&mut || {
-                black_box(support::decode(&period, support::CHUNK, |group| drop(black_box(group))));
-            });
+            let period = Period::of_rows(*data, ROWS);
+            decode_measured(&if *reordered { period.reordered() } else { period });
+        }
+        Case::DecodeDrawn => {
+            let folder = std::env::args_os().nth(2).expect("a folder with pages");
+            decode_measured(&Period::of_folder(folder.as_ref(), ROWS));
         }
         Case::Encode { data, compression } => {
             let folder = tempfile::tempdir().expect("a folder");
@@ -72,6 +81,12 @@ fn main() -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+fn decode_measured(period: &Period) {
+    measured(&mut || {
+        black_box(support::decode(period, support::CHUNK, |group| drop(black_box(group))));
+    });
 }
 
 /// Instructions are counted from here until it returns; the guard knows it by its name.

@@ -18,7 +18,7 @@ import surroundings
 from peers import BILLING_LAKE, CODECS, GZIP, LINES, PAGES, PEERS, Peer
 from results import Comparison, Kind, Result
 
-KINDS = ("repeating", "shuffled", "unique")
+KINDS = tuple(report.KINDS)
 ROWS, RUNS, SHARE = 400_000, 3, 8
 Key = tuple[str, str]
 """A peer and a codec."""

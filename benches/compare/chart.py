@@ -75,7 +75,7 @@ def draw(comparison: Comparison, codec: str, codec_name: str) -> str:
                 words.append(f'<text x="{LEFT + length + 6:.1f}" y="{middle + 4.5}">{value:,.0f}</text>')
             y += STEP
         y += GAP - 18
-    about = f"{comparison.rows:,} simulated rows a kind, medians of {comparison.runs} runs"
+    about = f"{comparison.rows:,} made-up rows a kind, medians of {comparison.runs} runs"
     about += f" · {comparison.machine['CPU']} · {comparison.date}"
     words.append(f'<text class="small" x="12" y="{height - 10}">{escape(about)}</text>')
     return "\n".join([*words, "</svg>", ""])

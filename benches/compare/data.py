@@ -1,7 +1,7 @@
 """Makes one kind of data in three forms: pages as the service sends them, packed pages, and NDJSON of the same rows.
 
-Asked by `measure.ask`. The pages come from `billing-lake simulate --write-pages`. They are cut into rows by Python's
-JSON parser, which keeps each row's text as it stands, and the money is added up on the way with `decimal`: what the
+Asked by `measure.ask`. The pages come from `billing-lake simulate --write-pages`, or from `drawn`. They are cut into rows
+by Python's JSON parser, which keeps each row's text as it stands, and the money is added up on the way with `decimal`: what the
 program must have in its file comes from a reading that shares nothing with it.
 """
 
@@ -14,10 +14,14 @@ import subprocess
 import sys
 from typing import Any
 
+import drawn
+
 START = '"data":['
 MONEY = ("cost", "consumedQuantity")
 PERIOD = "2024-11"
 ENROLLMENT = "100"
+DRAWN = "drawn-"
+"""How the names of kinds begin that the simulator has no part in."""
 
 EXACT = decimal.Context(prec=80, traps=[decimal.Inexact, decimal.InvalidOperation, decimal.Overflow])
 """Sums without rounding: a digit that does not fit is an error."""
@@ -51,9 +55,8 @@ class Rows:
         return rows
 
 
-def make(program: str, folder: pathlib.Path, kind: str, rows: int, share: int) -> dict[str, Any]:
-    """Makes the data in `folder`, and tells what it is."""
-    shutil.rmtree(folder, ignore_errors=True)
+def simulate(program: str, folder: pathlib.Path, kind: str, rows: int) -> pathlib.Path:
+    """Lets billing-lake write the simulator's pages, and says where."""
     options = [
         "--data",
         kind,
@@ -66,10 +69,19 @@ def make(program: str, folder: pathlib.Path, kind: str, rows: int, share: int) -
         "--enrollments",
         ENROLLMENT,
     ]
-    command = [program, "simulate", "--write-pages", str(folder / "written"), *options]
+    command = [program, "simulate", "--write-pages", str(folder), *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return folder / ENROLLMENT / PERIOD.replace("-", "")
+
+
+def make(program: str, folder: pathlib.Path, kind: str, rows: int, share: int) -> dict[str, Any]:
+    """Makes the data in `folder`, and tells what it is."""
+    shutil.rmtree(folder, ignore_errors=True)
     pages = folder / "pages"
-    (folder / "written" / ENROLLMENT / PERIOD.replace("-", "")).rename(pages)
+    if kind.startswith(DRAWN):
+        drawn.write_pages(pages, rows, kind.removeprefix(DRAWN))
+    else:
+        simulate(program, folder / "written", kind, rows).rename(pages)
     packed = folder / "gzip"
     packed.mkdir()
 

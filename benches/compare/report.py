@@ -10,6 +10,10 @@ KINDS = {
     "repeating": "every day lists nearly the same resources and meters in nearly the same order, as real bills do",
     "shuffled": "the same rows in no order",
     "unique": "every row has a resource id, tags and additional information of its own",
+    "drawn-repeating": "rows that the simulator has no part in: each pairs one of 20,768 resources with one of 3,000 meters "
+    "at random, and nearly the same pairs come in nearly the same order each day",
+    "drawn-shuffled": "these rows in no order",
+    "drawn-unique": "these rows, with a resource id, tags and additional information of its own in each",
 }
 
 
@@ -175,8 +179,8 @@ def _caveats(comparison: Comparison) -> str:
     made_with = table(["made with", ""], [[name, value] for name, value in about.items()], figures=False)
     return f"""## Before you quote this
 
-- The data is the simulator's, not a real bill. How much a bill repeats decides how fast billing-lake is; the three kinds
-  are meant as a range.
+- The data is made up: by the simulator, and by a second generator (`benches/compare/drawn.py`) that knows nothing of it. No
+  kind is a real bill. How much a bill repeats decides how fast billing-lake is; the kinds are meant as a range.
 - The others are general readers that find out the columns for themselves and take any JSON; billing-lake knows the fields
   of a bill, and keeps what else it finds as text.
 - The others read money as DOUBLE, billing-lake as DECIMAL(38, 18): exact, twice as wide, and slower to add up. DuckDB

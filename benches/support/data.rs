@@ -1,6 +1,7 @@
 //! The billing period that a bench works on: simulated pages, and the same rows in other forms.
 
 use std::fmt;
+use std::path::Path;
 
 use billing_lake::simulator::{self, DataKind, Pages};
 use serde::Deserialize;
@@ -45,6 +46,14 @@ impl Period {
         let options = simulator::Options { data, rows_per_month: rows, page_rows, ..simulator::Options::default() };
         let pages = Pages::new(&options, ENROLLMENT, PERIOD).expect("a billing period");
         Self { pages: (1..=pages.count()).filter_map(|number| pages.get(number)).collect(), rows }
+    }
+
+    /// The pages of a folder in the order of their names, with so many rows.
+    pub fn of_folder(folder: &Path, rows: u64) -> Self {
+        let entries = std::fs::read_dir(folder).expect("a folder with pages");
+        let mut paths: Vec<_> = entries.map(|entry| entry.expect("a file").path()).collect();
+        paths.sort();
+        Self { pages: paths.iter().map(|path| std::fs::read(path).expect("a page")).collect(), rows }
     }
 
     /// Bytes of all pages.

@@ -17,7 +17,10 @@ impl Group {
     }
 
     /// Numbers of the combinations with another group's values.
-    fn with(&self, other: &Group) -> Group {
+    fn with(self, other: &Group) -> Group {
+        if self.distinct == self.numbers.len() || other.distinct == 1 {
+            return self;
+        }
         let mut known: HashMap<(u32, u32), u32, foldhash::fast::FixedState> = HashMap::default();
         let pairs = self.numbers.iter().copied().zip(other.numbers.iter().copied());
         let numbers = pairs
@@ -90,12 +93,12 @@ pub(super) fn spans(fields: &[Group], few: usize) -> Vec<(Range<usize>, Group)> 
             if range.len() > 1 {
                 group = group.with(&fields[end - 1]);
             }
-            if group.distinct > few && !hardly_more(group.distinct, most) {
+            let is_known = !range.iter().any(Group::is_ever_new)
+                || range.iter().all(|field| field.is_ever_new() || field.distinct == 1);
+            if group.distinct > few && !(is_known && hardly_more(group.distinct, most)) && range.len() > 1 {
                 break;
             }
             let values = range.iter().map(|field| field.distinct).max().unwrap_or(0);
-            let is_known = !range.iter().any(Group::is_ever_new)
-                || range.iter().all(|field| field.is_ever_new() || field.distinct == 1);
             if range.len() == 1 || group.distinct <= few || is_known && hardly_more(group.distinct, values) {
                 let cut = Cut { spans: before.spans + 1, texts: before.texts + group.distinct, start };
                 best[end] = Some(best[end].map_or(cut, |known| known.min(cut)));

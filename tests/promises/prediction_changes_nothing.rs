@@ -138,6 +138,43 @@ fn rows_of_several_periods_are_told_apart_the_same() {
 }
 
 #[test]
+fn rows_that_pair_things_at_random_are_read_the_same() {
+    // Which resource comes says nothing of the meter, so layouts, parents and followers are others than those of a
+    // simulated bill. Numbers stand side by side, and some are the beginnings of others.
+    let mut state = 11_u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut pairs: Vec<(u64, u64)> = (0..2_500).map(|_| (random(1_700), random(120))).collect();
+    let mut rows = Vec::new();
+    for day in 1..=16 {
+        let mut order: Vec<usize> = (0..pairs.len()).filter(|_| random(100) > 0).collect();
+        (1..order.len()).for_each(|at| order.swap(at, if random(80) > 0 { at } else { at - 1 }));
+        if day > 12 {
+            (1..order.len()).for_each(|at| order.swap(at, random(at as u64) as usize));
+        }
+        for at in order {
+            let (resource, meter) = pairs[at];
+            let (group, account, quantity) = (resource % 90, resource % 13, random(9_999));
+            rows.push(format!(
+                r#"{{"accountId":{account},"departmentId":{group},"productId":{meter},"consumedServiceId":{},"cost":0.{quantity},"date":"2024-11-{day:02}T00:00:00","meterId":"m-{meter}","resourceRate":{},"instanceId":"/groups/{group}/r{resource}","tags":"{{\"t\":\"{}\"}}","unitOfMeasure":"{}","resourceGroup":"{group}"}}"#,
+                meter % 12, meter % 7, resource % 31, meter % 3,
+            ));
+        }
+        for _ in 0..75 {
+            let at = random(2_500) as usize;
+            pairs[at] = (random(1_700), random(120));
+        }
+    }
+    let page = |rows: &[String]| format!("{{\"data\":[{}]}}", rows.join(",")).into_bytes();
+    let pages: Vec<_> = rows.chunks(900).map(page).collect();
+    for (piece, group_rows, twice) in [(128 << 10, LARGE, false), (5_003, 9_000, true), (700, LARGE, true)] {
+        assert_eq!(same_both_ways(&pages, &options(group_rows), piece, twice), rows.len() as u64);
+    }
+}
+
+#[test]
 fn a_row_that_differs_in_one_byte_is_read_as_it_is() {
     let pages = bill(DataKind::Repeating, 12_000, 1_000);
     let last = pages.last().unwrap();

@@ -7,7 +7,7 @@ from peers import CODECS, LINES, MAIN, PEERS, Peer, peer
 from results import Comparison, Kind, Result
 
 KINDS = {
-    "repeating": "every day lists nearly the same resources and meters in nearly the same order, as real bills do",
+    "repeating": "every day lists nearly the same resources and meters in nearly the same order, as bills are said to",
     "shuffled": "the same rows in no order",
     "unique": "every row has a resource id, tags and additional information of its own",
     "drawn-repeating": "rows that the simulator has no part in: each pairs one of 20,768 resources with one of 3,000 meters "

@@ -19,6 +19,12 @@ fn kinds(criterion: &mut Criterion) {
         let period = Period::new(kind);
         let mut group = group(criterion, format!("decode/{name}"));
         billing_lake(&mut group, "billing-lake", &period, CHUNK);
+        group.bench_function("plain path", |bencher| {
+            bencher.iter(|| {
+                let decoder = support::decoder_by(false);
+                support::decode_by(decoder, black_box(&period), CHUNK, |group| drop(black_box(group.into_batch())))
+            });
+        });
         group.bench_function("serde_json", |bencher| bencher.iter(|| peers::serde_json(black_box(&period))));
         // It unescapes in place, so each iteration gets a copy, which is not timed.
         group.bench_function("simd-json", |bencher| {

@@ -28,16 +28,27 @@ pub fn criterion() -> Criterion {
 /// All samples with the same number of iterations: an iteration takes some 100 ms.
 pub const SAMPLING: SamplingMode = SamplingMode::Flat;
 
-/// A decoder for the pages.
+/// A decoder for the pages, by prediction.
 pub fn decoder() -> Decoder {
+    decoder_by(true)
+}
+
+/// A decoder for the pages, by prediction or on the plain path.
+pub fn decoder_by(prediction: bool) -> Decoder {
     let scope = RowScope::Period(data::PERIOD.parse().expect("a billing period"));
     let enrollment = data::ENROLLMENT.parse().expect("an enrollment");
-    Decoder::new(Contract::of(Dataset::UsageDetails), enrollment, Options::new(scope))
+    let mut options = Options::new(scope);
+    options.prediction = prediction;
+    Decoder::new(Contract::of(Dataset::UsageDetails), enrollment, options)
 }
 
 /// Decodes the pages in chunks, and gives the row groups to `take` as they become full.
-pub fn decode(period: &Period, chunk: usize, mut take: impl FnMut(RowGroup)) -> Summary {
-    let mut decoder = decoder();
+pub fn decode(period: &Period, chunk: usize, take: impl FnMut(RowGroup)) -> Summary {
+    decode_by(decoder(), period, chunk, take)
+}
+
+/// The same with a decoder of one's choice.
+pub fn decode_by(mut decoder: Decoder, period: &Period, chunk: usize, mut take: impl FnMut(RowGroup)) -> Summary {
     for page in &period.pages {
         for piece in page.chunks(chunk) {
             decoder.feed(piece).expect("a page");

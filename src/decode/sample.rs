@@ -121,6 +121,7 @@ impl Sample {
             start = end;
         }
         spans.truncate(MOST_SPANS);
+        groups.truncate(MOST_SPANS);
         if spans.is_empty() {
             return None;
         }

@@ -4,7 +4,7 @@
 //! makes of a row is held against serde_json elsewhere (`decode_agrees_with_a_plain_reading`, `docs/fuzzing.md`).
 
 use arrow_array::RecordBatch;
-use billing_lake::contract::{BillingPeriod, Contract, Dataset};
+use billing_lake::contract::{BillingPeriod, ColumnType, Contract, Dataset};
 use billing_lake::decode::{Decoder, Form, InvalidText, Options, RejectedRow, RowScope, Summary};
 use billing_lake::simulator::{self, DataKind, Pages};
 
@@ -172,6 +172,28 @@ fn rows_that_pair_things_at_random_are_read_the_same() {
     for (piece, group_rows, twice) in [(128 << 10, LARGE, false), (5_003, 9_000, true), (700, LARGE, true)] {
         assert_eq!(same_both_ways(&pages, &options(group_rows), piece, twice), rows.len() as u64);
     }
+}
+
+#[test]
+fn rows_of_more_spans_than_a_layout_has_are_read_the_same() {
+    // No column tells another, so each would be a span of its own.
+    let contract = Contract::of(Dataset::UsageDetails);
+    let columns = contract.columns().iter().filter(|column| column.kind == ColumnType::Text);
+    let fields: Vec<_> = columns.map(|column| column.field.as_str()).collect();
+    assert!(fields.len() > 25);
+    let mut state = 5_u64;
+    let mut value = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % 70
+    };
+    let mut row = |_| {
+        let values: Vec<_> = fields.iter().map(|field| format!("\"{field}\":\"v{}\"", value())).collect();
+        format!("{{{}}}\n", values.join(",")).into_bytes()
+    };
+    let pages: Vec<Vec<u8>> = (0..20).map(|_| (0..400).flat_map(&mut row).collect()).collect();
+    let mut options = options(LARGE);
+    options.form = Form::Detect;
+    assert_eq!(same_both_ways(&pages, &options, 10_007, true), 8_000);
 }
 
 #[test]

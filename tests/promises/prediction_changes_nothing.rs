@@ -137,15 +137,19 @@ fn rows_of_several_periods_are_told_apart_the_same() {
     }
 }
 
+/// Numbers below what is asked for, the same for the same seed.
+fn random(mut state: u64) -> impl FnMut(u64) -> u64 {
+    move |below| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    }
+}
+
 #[test]
 fn rows_that_pair_things_at_random_are_read_the_same() {
     // Which resource comes says nothing of the meter, so layouts, parents and followers are others than those of a
     // simulated bill. Numbers stand side by side, and some are the beginnings of others.
-    let mut state = 11_u64;
-    let mut random = |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % below
-    };
+    let mut random = random(11);
     let mut pairs: Vec<(u64, u64)> = (0..2_500).map(|_| (random(1_700), random(120))).collect();
     let mut rows = Vec::new();
     for day in 1..=16 {
@@ -181,13 +185,9 @@ fn rows_of_more_spans_than_a_layout_has_are_read_the_same() {
     let columns = contract.columns().iter().filter(|column| column.kind == ColumnType::Text);
     let fields: Vec<_> = columns.map(|column| column.field.as_str()).collect();
     assert!(fields.len() > 25);
-    let mut state = 5_u64;
-    let mut value = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % 70
-    };
+    let mut random = random(5);
     let mut row = |_| {
-        let values: Vec<_> = fields.iter().map(|field| format!("\"{field}\":\"v{}\"", value())).collect();
+        let values: Vec<_> = fields.iter().map(|field| format!("\"{field}\":\"v{}\"", random(70))).collect();
         format!("{{{}}}\n", values.join(",")).into_bytes()
     };
     let pages: Vec<Vec<u8>> = (0..20).map(|_| (0..400).flat_map(&mut row).collect()).collect();

@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
+use chrono::NaiveDate;
 use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::contract::{Dataset, Enrollment};
+use crate::contract::{ApiVersion, Dataset, Enrollment, WindowKind, day};
 use crate::lake::{Compression, Destination};
 use crate::simulator::{DataKind, EtagForm, Month, PageEtags};
 use crate::source::DEFAULT_ENDPOINT;
-use crate::sync::{LEAST_MEMORY, MAX_PAGES, MaxRejected, Periods};
+use crate::sync::{LEAST_MEMORY, MAX_PAGES, MaxRejected, Periods, REPORT_ROWS};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -75,7 +76,7 @@ pub enum Command {
     Periods(PeriodsArgs),
     /// List what the lake holds: period, rows, total, when it was fetched and checked, ETag, size.
     Status(StatusArgs),
-    /// Fill the same lake from files: JSON pages, arrays or NDJSON; plain, gzip or zstd.
+    /// Fill the same lake from files: CSV, JSON pages, arrays or NDJSON; plain, gzip or zstd.
     #[command(after_help = EXIT_CODES)]
     Convert(ConvertArgs),
     /// Print the contract: fields, columns, types, meaning.
@@ -125,6 +126,9 @@ pub struct WriteArgs {
     /// wrong, instead of warning about them.
     #[arg(long, env = "BILLING_LAKE_STRICT", value_parser = BoolishValueParser::new())]
     pub strict: bool,
+    /// Add a column tags_map with the tags as a map, as far as they can be read.
+    #[arg(long, env = "BILLING_LAKE_TAGS_MAP", value_parser = BoolishValueParser::new())]
+    pub tags_map: bool,
 }
 
 /// How the API is reached.
@@ -155,11 +159,15 @@ pub struct ApiArgs {
 
 /// How usage details are fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Via {
-    /// The way that fits.
+pub enum ViaWord {
+    /// JSON pages; a report where the file in place is large, or where pages tear at each reading.
     Auto,
     /// JSON pages.
     Json,
+    /// One CSV, made while the client waits: up to an hour.
+    Csv,
+    /// A report that is submitted, asked about, and fetched as CSV from another host.
+    AsyncCsv,
 }
 
 /// When files in place are checked.
@@ -177,8 +185,8 @@ pub struct SyncArgs {
     /// The enrollment number; may be given several times, or as a list with commas.
     #[arg(long, env = "BILLING_LAKE_ENROLLMENT", value_name = "N", value_delimiter = ',')]
     pub enrollment: Vec<Enrollment>,
-    /// Datasets, with commas: usage_details, billing_periods, or all.
-    #[arg(long, env = "BILLING_LAKE_DATASETS", default_value = "usage_details", value_name = "NAMES", value_parser = datasets)]
+    /// Datasets, with commas: billing_periods, price_sheet, balance_summary, marketplace_charges, usage_details, or all.
+    #[arg(long, env = "BILLING_LAKE_DATASETS", default_value = "all", value_name = "NAMES", value_parser = datasets)]
     pub datasets: Datasets,
     /// Billing periods: 2024-01..2024-06,2024-09. Default: all that the API lists, newest first.
     #[arg(long, env = "BILLING_LAKE_PERIODS", value_name = "PERIODS", conflicts_with = "last")]
@@ -186,12 +194,25 @@ pub struct SyncArgs {
     /// The newest N billing periods.
     #[arg(long, env = "BILLING_LAKE_LAST", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub last: Option<u16>,
+    /// The first day of a range of dates, YYYY-MM-DD: usage_details and marketplace_charges of these days go into datasets
+    /// of their own, named ..._by_date.
+    #[arg(long, env = "BILLING_LAKE_FROM", value_name = "DAY", value_parser = day, requires = "to", conflicts_with_all = ["periods", "last"])]
+    pub from: Option<NaiveDate>,
+    /// The last day of the range, at most 36 months after the first.
+    #[arg(long, env = "BILLING_LAKE_TO", value_name = "DAY", value_parser = day, requires = "from")]
+    pub to: Option<NaiveDate>,
+    /// Versions of the API by dataset, with commas, such as usage_details=v2. Default: v3 for usage details, v2 for all else.
+    #[arg(long, env = "BILLING_LAKE_API_VERSION", value_name = "DATASET=VERSION", value_delimiter = ',', value_parser = api_version)]
+    pub api_version: Vec<(Dataset, ApiVersion)>,
     /// When files in place are checked.
     #[arg(long, env = "BILLING_LAKE_RECHECK", default_value = "auto", value_name = "WHEN")]
     pub recheck: RecheckWord,
     /// How usage details are fetched.
     #[arg(long, env = "BILLING_LAKE_VIA", default_value = "auto", value_name = "WAY")]
-    pub via: Via,
+    pub via: ViaWord,
+    /// Rows of the file in place from which on --via auto has a report made instead of asking for pages.
+    #[arg(long, env = "BILLING_LAKE_REPORT_ROWS", default_value_t = REPORT_ROWS, value_name = "N")]
+    pub report_rows: u64,
     /// Ask without a condition and publish again, also over a file of a newer version.
     #[arg(long, env = "BILLING_LAKE_FORCE", value_parser = BoolishValueParser::new())]
     pub force: bool,
@@ -340,9 +361,17 @@ pub struct DemoArgs {
 #[derive(Debug, Clone)]
 pub struct Datasets(pub Vec<Dataset>);
 
+/// Reads `usage_details=v2`.
+fn api_version(text: &str) -> Result<(Dataset, ApiVersion), String> {
+    let (dataset, version) = text.split_once('=').ok_or("write it as DATASET=VERSION, such as usage_details=v2")?;
+    let told = |error: crate::contract::IdentityError| error.to_string();
+    Ok((dataset.trim().parse().map_err(told)?, version.trim().parse().map_err(told)?))
+}
+
 fn datasets(text: &str) -> Result<Datasets, String> {
     if text == "all" {
-        return Ok(Datasets(Dataset::ALL.to_vec()));
+        let all = Dataset::ALL.into_iter().filter(|dataset| dataset.window_kind() != WindowKind::Dates);
+        return Ok(Datasets(all.collect()));
     }
     let read = |name: &str| name.trim().parse().map_err(|error: crate::contract::IdentityError| error.to_string());
     text.split(',').map(read).collect::<Result<_, _>>().map(Datasets)

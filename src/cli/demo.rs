@@ -118,7 +118,7 @@ fn first_month() -> Month {
 /// The oldest billing period of the lake.
 fn lake_period(lake: &Lake) -> Result<crate::contract::BillingPeriod, RunError> {
     let files = lake.files(Dataset::UsageDetails)?;
-    files.iter().filter_map(|file| file.slice.period).min().ok_or_else(|| internal(&"the lake holds no period"))
+    files.iter().filter_map(|file| file.slice.period()).min().ok_or_else(|| internal(&"the lake holds no period"))
 }
 
 /// Removes what an earlier demo left.

@@ -109,8 +109,9 @@ fn parse(words: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
     let counts = |arg: &clap::Arg| {
         let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
         let is_excluded = match arg.get_id().as_str() {
-            "periods" => given("last"),
-            "last" => given("periods"),
+            "periods" => given("last") || given("from"),
+            "last" => given("periods") || given("from"),
+            "from" | "to" => given("periods") || given("last"),
             _ => false,
         };
         !is_empty && !is_excluded

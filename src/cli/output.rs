@@ -1,5 +1,6 @@
 //! Tables and reports on standard output.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use indicatif::{HumanBytes, HumanCount};
@@ -151,6 +152,7 @@ fn notes(report: &RunReport) -> String {
             (slice.rounded_values, "values rounded to 18 decimals"),
             (slice.replaced_texts, "texts with invalid Unicode replaced"),
             (slice.duplicate_keys, "keys that came twice in a row, the last one taken"),
+            (slice.unreadable_tags, "rows whose tags cannot be read as a map"),
         ];
         for (count, what) in done.into_iter().filter(|(count, _)| *count > 0) {
             text += &format!("note: {}: {what}: {}\n", one_line(&slice.name()), HumanCount(count));
@@ -165,13 +167,18 @@ fn slice_line(slice: &SliceReport) -> Vec<String> {
     vec![
         slice.dataset.to_owned(),
         slice.enrollment.clone(),
-        slice.billing_period.clone().unwrap_or_default(),
+        slice.window().to_owned(),
         slice.outcome.as_str().to_owned(),
         shown(HumanCount(slice.rows).to_string()),
-        shown(slice.control_totals.get("cost").cloned().unwrap_or_default()),
+        shown(total(&slice.control_totals).unwrap_or_default()),
         shown(HumanBytes(slice.file_bytes).to_string()),
         slice.why.clone().unwrap_or_default(),
     ]
+}
+
+/// The total that people look for: what the rows cost, or what was used.
+pub(super) fn total(control_totals: &BTreeMap<String, String>) -> Option<String> {
+    ["cost", "extended_cost", "total_usage"].iter().find_map(|name| control_totals.get(*name).cloned())
 }
 
 #[cfg(test)]

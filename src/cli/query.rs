@@ -54,6 +54,7 @@ struct StatusLine {
     dataset: &'static str,
     enrollment: String,
     billing_period: Option<String>,
+    date_range: Option<String>,
     file: String,
     file_bytes: u64,
     rows: Option<u64>,
@@ -73,12 +74,13 @@ impl StatusLine {
         StatusLine {
             dataset: file.slice.dataset.name(),
             enrollment: file.slice.enrollment.to_string(),
-            billing_period: file.slice.period.map(|period| period.to_string()),
+            billing_period: file.slice.period().map(|period| period.to_string()),
+            date_range: file.slice.dates().map(|dates| dates.to_string()),
             file: file.location.clone(),
             file_bytes: file.bytes,
             rows: state.map(|state| state.rows),
             rejected_rows: state.map(|state| state.rejected_rows),
-            cost: state.and_then(|state| state.control_totals.get("cost").cloned()),
+            cost: state.and_then(|state| output::total(&state.control_totals)),
             fetched_at: state.map(|state| state.fetched_at.clone()),
             checked_at: last_run.checked_at(&file.slice).map(str::to_owned),
             etag: state.and_then(|state| state.etag.as_deref()).map(|etag| String::from_utf8_lossy(etag).into_owned()),
@@ -90,8 +92,8 @@ impl StatusLine {
 
     /// What somebody should look at, a line each.
     fn warnings(&self) -> String {
-        let period = self.billing_period.as_deref().unwrap_or_default();
-        let name = format!("{} {} {period}", self.dataset, self.enrollment);
+        let window = self.billing_period.as_deref().or(self.date_range.as_deref()).unwrap_or_default();
+        let name = format!("{} {} {window}", self.dataset, self.enrollment);
         let lines = self.warnings.iter().map(|warning| output::warning(name.trim_end(), warning));
         lines.collect()
     }
@@ -101,7 +103,7 @@ impl StatusLine {
         vec![
             self.dataset.to_owned(),
             self.enrollment,
-            self.billing_period.unwrap_or_default(),
+            self.billing_period.or(self.date_range).unwrap_or_default(),
             self.rows.map(|rows| HumanCount(rows).to_string()).unwrap_or_default(),
             self.cost.unwrap_or_default(),
             HumanBytes(self.file_bytes).to_string(),

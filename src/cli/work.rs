@@ -1,15 +1,16 @@
 //! The commands that fill a lake: `sync`, `plan`, `convert`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::args::{ApiArgs, ConvertArgs, Format, RecheckWord, SyncArgs};
+use super::args::{ApiArgs, ConvertArgs, Format, RecheckWord, SyncArgs, ViaWord};
 use super::conclude;
 use super::terminal::Terminal;
-use crate::contract::{Dataset, Enrollment};
+use crate::contract::{ApiVersion, Dataset, DateRange, Enrollment, WindowKind};
 use crate::lake::{Lake, WriteOptions};
 use crate::source::{ApiKey, Client, ClientOptions, Inputs, RetryPolicy};
 use crate::sync::{
-    self, ConvertOptions, ErrorKind, Interrupt, Periods, Recheck, RunError, RunReport, SyncOptions, SystemClock,
+    self, ConvertOptions, ErrorKind, Interrupt, Periods, Recheck, RunError, RunReport, SyncOptions, SystemClock, Via,
 };
 
 /// `billing-lake sync`
@@ -66,6 +67,7 @@ fn begin_conversion(args: ConvertArgs, interrupt: &Interrupt) -> Result<(Lake, V
         force: args.force,
         max_rejected: args.write.max_rejected.unwrap_or_default(),
         strict: args.write.strict,
+        tags_map: args.write.tags_map,
         write: WriteOptions { compression: args.write.compression },
         memory: args.write.memory,
         clock: Arc::new(SystemClock::default()),
@@ -152,9 +154,62 @@ pub(super) fn of_api(
     })
 }
 
+/// The datasets of a run: with a range of dates those that are served by date.
+fn datasets(named: &[Dataset], dates: Option<DateRange>) -> Result<Vec<Dataset>, RunError> {
+    let of_dates = named.iter().filter(|dataset| dataset.window_kind() == WindowKind::Dates);
+    if let (None, Some(dataset)) = (dates, of_dates.clone().next()) {
+        return Err(RunError::new(ErrorKind::Usage, format!("{dataset} takes a range of dates"))
+            .with_hint("name its first and last day with --from and --to"));
+    }
+    if dates.is_none() {
+        return Ok(named.to_vec());
+    }
+    let by_date: Vec<_> = named.iter().filter_map(|dataset| dataset.by_date()).collect();
+    if by_date.is_empty() {
+        return Err(RunError::new(ErrorKind::Usage, "none of the datasets is served by date")
+            .with_hint("--from and --to are for usage_details and marketplace_charges"));
+    }
+    Ok(by_date)
+}
+
+/// What the API does not serve as CSV.
+fn refuse_csv(
+    args: &SyncArgs,
+    dates: Option<DateRange>,
+    versions: &BTreeMap<Dataset, ApiVersion>,
+) -> Result<(), RunError> {
+    let refused = |what: &str, hint: &str| Err(RunError::new(ErrorKind::Usage, what).with_hint(hint));
+    let is_csv = matches!(args.via, ViaWord::Csv | ViaWord::AsyncCsv);
+    if is_csv && versions.get(&Dataset::UsageDetails) == Some(&ApiVersion::V1) {
+        return refused("version 1 of usage details does not come as CSV", "use --via json, or version v2 or v3");
+    }
+    if args.via == ViaWord::Csv && dates.is_some_and(|dates| dates.is_longer_than(1)) {
+        return refused("a range that comes as CSV may have one month", "use --via async-csv or --via json");
+    }
+    Ok(())
+}
+
 fn options(args: &SyncArgs, interrupt: &Interrupt) -> Result<SyncOptions, RunError> {
+    let dates = match (args.from, args.to) {
+        (Some(from), Some(to)) => {
+            Some(DateRange::new(from, to).map_err(|error| RunError::new(ErrorKind::Usage, error.to_string()))?)
+        }
+        _ => None,
+    };
+    let versions = args.api_version.iter().map(|(dataset, version)| (dataset.of_periods(), *version)).collect();
+    refuse_csv(args, dates, &versions)?;
     Ok(SyncOptions {
-        datasets: args.datasets.0.clone(),
+        datasets: datasets(&args.datasets.0, dates)?,
+        dates,
+        versions,
+        via: match args.via {
+            ViaWord::Auto => Via::Auto,
+            ViaWord::Json => Via::Json,
+            ViaWord::Csv => Via::Csv,
+            ViaWord::AsyncCsv => Via::AsyncCsv,
+        },
+        report_rows: args.report_rows,
+        tags_map: args.write.tags_map,
         periods: match (&args.periods, args.last) {
             (Some(periods), _) => periods.clone(),
             (None, Some(count)) => Periods::Last(usize::from(count)),

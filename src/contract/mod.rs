@@ -9,9 +9,10 @@ mod dictionary;
 mod schema;
 mod slice;
 
-pub use dataset::Dataset;
+pub use dataset::{ApiVersion, Dataset, WindowKind};
 pub use dictionary::{as_json, as_markdown, as_table};
 pub use schema::{
-    BILLING_MONTH, Column, ColumnType, Contract, DECIMAL_PRECISION, DECIMAL_SCALE, ENROLLMENT_NUMBER, EXTRA,
+    BILLING_MONTH, Column, ColumnType, Contract, DECIMAL_PRECISION, DECIMAL_SCALE, ENROLLMENT_NUMBER, EXTRA, TAGS,
+    TAGS_MAP,
 };
-pub use slice::{BillingPeriod, Enrollment, IdentityError, Slice};
+pub use slice::{BillingPeriod, DateRange, Enrollment, IdentityError, Slice, Window, day};

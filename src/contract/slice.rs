@@ -1,4 +1,4 @@
-//! What names a slice: dataset, enrollment and billing period. Names are checked here, before a path or URL is built.
+//! What names a slice: dataset, enrollment, and billing period or range of dates. Names are checked here, before a path or URL is built.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,11 +23,37 @@ pub enum IdentityError {
         text: String,
     },
     /// There is no dataset of that name.
-    #[error("{text:?} is no dataset: there are billing_periods and usage_details")]
+    #[error("{text:?} is no dataset: there are {}", dataset_names())]
     Dataset {
         /// The text, cut to 64 characters.
         text: String,
     },
+    /// There is no such version of the API.
+    #[error("{text:?} is no version of the API: there are v1, v2 and v3")]
+    ApiVersion {
+        /// The text, cut to 64 characters.
+        text: String,
+    },
+    /// A day is `YYYY-MM-DD`.
+    #[error("{text:?} is no day: write YYYY-MM-DD")]
+    Day {
+        /// The text, cut to 64 characters.
+        text: String,
+    },
+    /// The API serves ranges of at most 36 months, from 2014-05-01 on.
+    #[error("{from} to {to} is no range of dates that the API serves: {why}")]
+    DateRange {
+        /// The first day.
+        from: NaiveDate,
+        /// The last day.
+        to: NaiveDate,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+fn dataset_names() -> String {
+    Dataset::ALL.map(Dataset::name).join(", ")
 }
 
 /// The number of an enterprise enrollment: 1 to 64 letters, digits, `-`, `_` or `:`.
@@ -138,6 +164,86 @@ impl fmt::Display for BillingPeriod {
     }
 }
 
+/// Months that a range of dates may have.
+const MOST_MONTHS: u32 = 36;
+
+/// A range of days, inclusive on both ends, as the API serves it: at most 36 months, from May 2014 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DateRange {
+    from: NaiveDate,
+    to: NaiveDate,
+}
+
+impl DateRange {
+    /// The days from `from` to `to`.
+    ///
+    /// # Errors
+    /// [`IdentityError::DateRange`] when it ends before it begins, is longer than 36 months, or begins before 2014-05-01.
+    pub fn new(from: NaiveDate, to: NaiveDate) -> Result<Self, IdentityError> {
+        let refused = |why| Err(IdentityError::DateRange { from, to, why });
+        if to < from {
+            return refused("it ends before it begins");
+        }
+        if BillingPeriod::new(from.year(), from.month()).is_none() || to.year() > 9999 {
+            return refused("the service's data begins on 2014-05-01");
+        }
+        let range = DateRange { from, to };
+        if range.is_longer_than(MOST_MONTHS) { refused("it is longer than 36 months") } else { Ok(range) }
+    }
+
+    /// The first day.
+    pub fn from(self) -> NaiveDate {
+        self.from
+    }
+
+    /// The last day.
+    pub fn to(self) -> NaiveDate {
+        self.to
+    }
+
+    /// Whether it has more days than so many months from its first day on.
+    pub fn is_longer_than(self, months: u32) -> bool {
+        self.from.checked_add_months(chrono::Months::new(months)).is_some_and(|end| self.to >= end)
+    }
+}
+
+/// Reads a day: `YYYY-MM-DD`.
+///
+/// # Errors
+/// [`IdentityError::Day`]
+pub fn day(text: &str) -> Result<NaiveDate, IdentityError> {
+    let is_plain = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let day = is_plain.then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()).flatten();
+    day.ok_or_else(|| IdentityError::Day { text: text.chars().take(64).collect() })
+}
+
+/// As in the lake's folders: `2024-11-01_2024-11-07`.
+impl fmt::Display for DateRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.from, self.to)
+    }
+}
+
+impl FromStr for DateRange {
+    type Err = IdentityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (from, to) = text.split_once('_').unwrap_or((text, ""));
+        DateRange::new(day(from)?, day(to)?)
+    }
+}
+
+/// Which of an enrollment's rows a slice holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Window {
+    /// All that there are.
+    Whole,
+    /// Those of a billing period.
+    Period(BillingPeriod),
+    /// Those of a range of dates.
+    Dates(DateRange),
+}
+
 /// The unit of everything: one HTTP resource with one ETag, one Parquet file, one line of the run report.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slice {
@@ -145,16 +251,35 @@ pub struct Slice {
     pub dataset: Dataset,
     /// The enrollment.
     pub enrollment: Enrollment,
-    /// The billing period; none for a dataset that is one file an enrollment.
-    pub period: Option<BillingPeriod>,
+    /// Which of the enrollment's rows.
+    pub window: Window,
+}
+
+impl Slice {
+    /// The billing period; none for a dataset that has other windows.
+    pub fn period(&self) -> Option<BillingPeriod> {
+        match self.window {
+            Window::Period(period) => Some(period),
+            Window::Whole | Window::Dates(_) => None,
+        }
+    }
+
+    /// The range of dates; none for a dataset that has other windows.
+    pub fn dates(&self) -> Option<DateRange> {
+        match self.window {
+            Window::Dates(dates) => Some(dates),
+            Window::Whole | Window::Period(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Slice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.dataset, self.enrollment)?;
-        match self.period {
-            Some(period) => write!(f, " {period}"),
-            None => Ok(()),
+        match self.window {
+            Window::Whole => Ok(()),
+            Window::Period(period) => write!(f, " {period}"),
+            Window::Dates(dates) => write!(f, " {dates}"),
         }
     }
 }
@@ -180,6 +305,27 @@ mod tests {
         {
             assert!(text.parse::<BillingPeriod>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_range_of_dates_has_at_most_36_months() {
+        let range: DateRange = "2024-11-01_2024-11-07".parse().unwrap();
+        assert_eq!(range.to_string(), "2024-11-01_2024-11-07");
+        assert!("2021-01-01_2023-12-31".parse::<DateRange>().is_ok());
+        for text in [
+            "2021-01-01_2024-01-01",
+            "2024-11-07_2024-11-01",
+            "2014-04-30_2014-05-01",
+            "2024-11-01",
+            "2024-11-01_2024-11-31",
+            "2024-1-1_2024-11-07",
+            "+024-11-01_2024-11-07",
+        ] {
+            assert!(text.parse::<DateRange>().is_err(), "{text}");
+        }
+        let month: DateRange = "2024-02-01_2024-02-29".parse().unwrap();
+        assert!(!month.is_longer_than(1));
+        assert!("2024-02-01_2024-03-01".parse::<DateRange>().unwrap().is_longer_than(1));
     }
 
     #[test]

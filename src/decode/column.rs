@@ -6,10 +6,11 @@
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
 
+use super::amounts::AmountsColumn;
 use super::dictionary::TextColumn;
 use super::number::{self, Exact};
 use super::row_group::{Of, Pending, Piece, Rows, dates, decimals, flags, ids, instants};
-use super::text;
+use super::text::{self, Repair};
 use super::token::{RawText, Value};
 use super::values::Values;
 use super::{InvalidText, date, token};
@@ -29,9 +30,17 @@ pub(super) struct Shared {
     pub(super) lost: Vec<(usize, Exact)>,
     pub(super) scratch: Vec<u8>,
     pub(super) hasher: foldhash::fast::RandomState,
+    /// The field in which rows repeat their enrollment, in lower case, and the number that it has to hold.
+    pub(super) enrollment: Option<(Vec<u8>, String)>,
 }
 
 impl Shared {
+    /// Whether the text of an enrollment field is the enrollment's number, or says nothing.
+    pub(super) fn is_of_enrollment(&self, text: &[u8]) -> bool {
+        text.is_empty()
+            || self.enrollment.as_ref().is_none_or(|(_, number)| number.as_bytes().eq_ignore_ascii_case(text))
+    }
+
     /// Was a value of that column repaired or rounded in the row at work?
     pub(super) fn concerns(&self, column: usize) -> bool {
         self.replaced.contains(&column) || self.lost.iter().any(|(lost_by, _)| *lost_by == column)
@@ -59,11 +68,12 @@ pub(super) enum Column {
     Date(Values<i32>),
     Instant(Values<i64>),
     Flag(Values<bool>),
+    Amounts(AmountsColumn),
 }
 
 /// Calls a method that all kinds of columns have.
 macro_rules! of_kind {
-    ($column:expr, $values:ident => $call:expr) => {
+    ($column:expr, $values:ident => $call:expr, $amounts:ident => $other:expr) => {
         match $column {
             Column::Text($values) => $call,
             Column::Decimal($values) => $call,
@@ -71,6 +81,7 @@ macro_rules! of_kind {
             Column::Date($values) => $call,
             Column::Instant($values) => $call,
             Column::Flag($values) => $call,
+            Column::Amounts($amounts) => $other,
         }
     };
 }
@@ -84,6 +95,9 @@ impl Column {
             ColumnType::Date => Column::Date(Values::default()),
             ColumnType::Instant => Column::Instant(Values::default()),
             ColumnType::Flag => Column::Flag(Values::default()),
+            ColumnType::NamedAmounts => Column::Amounts(AmountsColumn::default()),
+            // Maps are made of a column of text.
+            ColumnType::Map => Column::Text(TextColumn::default()),
         }
     }
 
@@ -98,6 +112,15 @@ impl Column {
         }
     }
 
+    /// Forgets [`Column::last_text`].
+    pub(super) fn forget_last_text(&mut self) {
+        match self {
+            Column::Text(column) => column.forget_last_text(),
+            Column::Date(column) => column.forget_last_text(),
+            _ => {}
+        }
+    }
+
     /// Appends the value whose raw text is [`Column::last_text`] once more.
     #[inline]
     pub(super) fn push_again(&mut self) {
@@ -108,8 +131,8 @@ impl Column {
         }
     }
 
-    /// Appends a value; on an error nothing is appended.
-    pub(super) fn push(&mut self, at: usize, value: Value<'_>, shared: &mut Shared) -> Result<(), Reason> {
+    /// Appends a value; on an error nothing is appended. Tells whether the value has more in it than the column keeps.
+    pub(super) fn push(&mut self, at: usize, value: Value<'_>, shared: &mut Shared) -> Result<bool, Reason> {
         match self {
             Column::Text(column) => column.push(at, value, shared)?,
             Column::Decimal(column) => column.push(decimal(at, value, shared)?),
@@ -123,8 +146,9 @@ impl Column {
             }
             Column::Instant(column) => column.push(instant(value, shared)?),
             Column::Flag(column) => column.push(flag(value, &mut shared.scratch)?),
+            Column::Amounts(column) => return column.push(at, value, shared),
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Keeps a value and returns its code; on an error nothing is kept.
@@ -137,26 +161,28 @@ impl Column {
             Column::Date(column) => column.code(day(value, shared)?, row),
             Column::Instant(column) => column.code(instant(value, shared)?, row),
             Column::Flag(column) => column.code(flag(value, &mut shared.scratch)?, row),
+            // Rows with such a column are never read by prediction.
+            Column::Amounts(_) => return Err("a list where values have codes"),
         })
     }
 
     pub(super) fn push_null(&mut self) {
-        of_kind!(self, values => values.push_null());
+        of_kind!(self, values => values.push_null(), amounts => amounts.push_null());
     }
 
     /// Forgets pushed values from `pushed` on, and what was kept for the row group's rows from `row` on.
     pub(super) fn truncate(&mut self, pushed: usize, row: usize) {
-        of_kind!(self, values => values.truncate(pushed, row));
+        of_kind!(self, values => values.truncate(pushed, row), amounts => amounts.truncate(pushed));
     }
 
     /// Everything that is kept stays.
     pub(super) fn settle(&mut self) {
-        of_kind!(self, values => values.settle());
+        of_kind!(self, values => values.settle(), _amounts => {});
     }
 
     /// Bytes that is kept, besides a row's own.
     pub(super) fn kept_bytes(&self) -> usize {
-        of_kind!(self, values => values.kept_bytes())
+        of_kind!(self, values => values.kept_bytes(), amounts => amounts.kept_bytes())
     }
 
     /// Bytes of a row in the record batch.
@@ -166,6 +192,7 @@ impl Column {
             Column::Decimal(_) => 16,
             Column::Id(_) | Column::Instant(_) => 8,
             Column::Flag(_) => 1,
+            Column::Amounts(_) => size_of::<(usize, bool)>(),
         }
     }
 
@@ -178,6 +205,7 @@ impl Column {
             Column::Date(column) => pending(column.finish(stretches, keeps_codes), dates, Pending::Date),
             Column::Instant(column) => pending(column.finish(stretches, keeps_codes), instants, Pending::Instant),
             Column::Flag(column) => pending(column.finish(stretches, keeps_codes), flags, Pending::Flag),
+            Column::Amounts(column) => column.finish().map(Pending::Ready),
         }
     }
 }
@@ -197,7 +225,8 @@ fn pending<N>(
     }
 }
 
-fn decimal(at: usize, value: Value<'_>, shared: &mut Shared) -> Result<Option<i128>, Reason> {
+/// A number, with what rounding took from it noted.
+pub(super) fn decimal(at: usize, value: Value<'_>, shared: &mut Shared) -> Result<Option<i128>, Reason> {
     let Some(rounded) = number_text(value, &mut shared.scratch)?.map(number::decimal).transpose()? else {
         return Ok(None);
     };
@@ -215,6 +244,18 @@ fn day(value: Value<'_>, shared: &mut Shared) -> Result<Option<i32>, Reason> {
 
 fn instant(value: Value<'_>, shared: &mut Shared) -> Result<Option<i64>, Reason> {
     date_text(value, &mut shared.scratch)?.map(date::instant).transpose()
+}
+
+/// A value as text; none for null.
+pub(super) fn text_of<'a>(value: Value<'a>, scratch: &'a mut Vec<u8>) -> Option<(&'a [u8], Repair)> {
+    Some(match value {
+        Value::Null => return None,
+        Value::True => (b"true", Repair::None),
+        Value::False => (b"false", Repair::None),
+        Value::Number(text) => (text, Repair::None),
+        Value::Text(raw) => text::unescape(raw, scratch),
+        Value::Nested(json) => text::valid(json, scratch),
+    })
 }
 
 /// The inside of a string without its escapes.

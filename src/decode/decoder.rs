@@ -1,20 +1,25 @@
 //! The decoder: pages, their commit and rollback, row groups and what is counted.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, Date32Array, DictionaryArray, StringArray};
+use arrow_array::Date32Array;
 
-use super::column::Column;
+use super::captions::Captions;
 use super::error::{DecodeError, RejectedRow};
+use super::input::Input;
+use super::months::months_of;
 use super::number::Exact;
-use super::page::{Form, PageReader, RowSink};
+use super::page::{Form, RowSink};
 use super::row::{Row, RowDecoder};
 use super::row_group::{Pending, RowGroup};
+use super::sheet::{Record, RecordSink};
+use super::tags;
 use super::token::Stop;
 use super::totals::{ControlTotals, Sum};
-use crate::contract::{BillingPeriod, Contract, EXTRA, Enrollment};
+use crate::contract::{BillingPeriod, ColumnType, Contract, ENROLLMENT_NUMBER, EXTRA, Enrollment, TAGS};
 
 /// Names of unknown fields that are counted one by one; further ones are counted together.
 const UNKNOWN_NAMES: usize = 1_000;
@@ -112,6 +117,8 @@ pub struct Summary {
     pub replaced_texts: u64,
     /// Keys that came twice in a row; the last one counted.
     pub duplicate_keys: u64,
+    /// Rows whose tags could not be read as a map, when that is asked for.
+    pub unreadable_tags: u64,
     /// Fields that the contract does not know, by name, with the number of rows. They are kept in `extra`.
     pub unknown_fields: BTreeMap<String, u64>,
     /// Fields of the pages' envelopes that are neither rows, link nor id, by name, with the number of pages. They are
@@ -148,7 +155,7 @@ impl StrayRows {
 
 /// Decodes pages of rows into row groups. See the [module](super) for an example.
 pub struct Decoder {
-    reader: PageReader,
+    reader: Input,
     rows: Rows,
     /// A part of the page at work is committed.
     partly_committed: bool,
@@ -181,6 +188,8 @@ struct Rows {
     /// The scope that a rollback returns to.
     committed_scope: RowScope,
     date_column: Option<usize>,
+    /// The column of tags, when they are wanted as a map too.
+    tags_of_map: Option<usize>,
     max_row_bytes: usize,
     /// Bytes of what is known of rows to come that may outlive a row group.
     most_kept: usize,
@@ -205,10 +214,11 @@ impl Decoder {
         options.group_bytes = options.group_bytes.min(1 << 30);
         options.page_bytes = options.page_bytes.min(128 << 20);
         options.max_row_bytes = options.max_row_bytes.min(128 << 20);
-        let decoder = RowDecoder::new(&contract, options.invalid_text, options.prediction);
+        let decoder = RowDecoder::new(&contract, &enrollment, options.invalid_text, options.prediction);
         let sums = vec![Sum::default(); contract.columns().len()];
         let rows = Rows {
             date_column: contract.date_column(),
+            tags_of_map: tags_of_map(&contract),
             contract,
             enrollment,
             decoder,
@@ -225,7 +235,7 @@ impl Decoder {
             summary: Summary::default(),
             sums,
         };
-        let reader = PageReader::new(options.form, options.max_row_bytes);
+        let reader = Input::new(options.form, Captions::of(&rows.contract), options.max_row_bytes);
         Decoder { reader, rows, partly_committed: false, options, groups: VecDeque::new() }
     }
 
@@ -342,11 +352,10 @@ impl Decoder {
     pub fn summary(&self) -> Summary {
         let mut summary = self.rows.summary.clone();
         for (at, column) in self.rows.contract.columns().iter().enumerate() {
-            if matches!(self.rows.decoder.group.columns[at], Column::Decimal(_)) {
-                let sum = &self.rows.sums[at];
-                summary.control_totals.text.insert(column.column.clone(), sum.text());
-                summary.control_totals.residue.extend(sum.residue().map(|lost| (column.column.clone(), lost)));
-            }
+            let Some(name) = column.total() else { continue };
+            let sum = &self.rows.sums[at];
+            summary.control_totals.residue.extend(sum.residue().map(|lost| (name.clone(), lost)));
+            summary.control_totals.text.insert(name, sum.text());
         }
         summary
     }
@@ -411,14 +420,24 @@ impl Rows {
         self.page.rejected.push(RejectedRow {
             page: self.summary.pages + 1,
             row: self.page.received - 1,
-            column: column.map(|at| self.contract.columns().get(at).map_or(EXTRA, |column| &column.column).to_owned()),
+            column: column.map(|at| self.column_name(at).to_owned()),
             reason: reason.to_owned(),
             text: String::from_utf8_lossy(text).into_owned(),
         });
     }
 
-    /// Counts a row that stands in the columns, unless it is of another billing period.
-    fn accept(&mut self, text: &[u8]) {
+    /// The name of a column of the decoder, or of one behind them.
+    fn column_name(&self, at: usize) -> &str {
+        match at.cmp(&self.decoder.extra) {
+            Ordering::Less => &self.contract.columns()[at].column,
+            Ordering::Equal => EXTRA,
+            Ordering::Greater => ENROLLMENT_NUMBER,
+        }
+    }
+
+    /// Counts a row that stands in the columns, unless it is of another billing period. `as_json` is the row for one
+    /// that reads it later.
+    fn accept<'a>(&mut self, text: &[u8], as_json: impl FnOnce(&RowDecoder) -> Cow<'a, [u8]>) {
         if let (RowScope::DatedIn(period), Some(date_column)) = (self.scope, self.date_column) {
             let Some(month) = self.decoder.month_of_newest(date_column) else {
                 self.decoder.take_back();
@@ -433,7 +452,7 @@ impl Rows {
             }
             if period.is_some_and(|period| period != month) {
                 self.decoder.take_back();
-                return self.page.strays.push(month, text);
+                return self.page.strays.push(month, &as_json(&self.decoder));
             }
         }
         let page = &mut self.page;
@@ -451,12 +470,17 @@ impl Rows {
         let rows = self.committed;
         self.decoder.end_group();
         let (mut columns, sections) = self.decoder.group.finish(self.most_kept)?;
+        if let Some(tags) = self.tags_of_map {
+            let (maps, unreadable) = tags::maps_of(&columns[tags].array(&sections)?)?;
+            columns.insert(self.decoder.extra, Pending::Maps(maps));
+            self.summary.unreadable_tags += unreadable;
+        }
         columns.push(Pending::repeated_text(self.enrollment.as_str(), rows));
         let month = match (self.scope, self.contract.month_of()) {
             (RowScope::Period(period) | RowScope::DatedIn(Some(period)), _) => {
                 Pending::repeated_day(period.first_day(), rows)
             }
-            (_, Some(column)) => Pending::Ready(Arc::new(months_of_ids(&columns[column].array(&sections)?))),
+            (_, Some(column)) => Pending::Ready(Arc::new(months_of(&columns[column].array(&sections)?))),
             _ => Pending::Ready(Arc::new(Date32Array::new_null(rows))),
         };
         columns.push(month);
@@ -478,7 +502,7 @@ impl RowSink for Rows {
                 }
                 self.reject(None, TOO_LONG, &input[..end.min(4_096)]);
             }
-            Row::Taken => self.accept(&input[..end]),
+            Row::Taken => self.accept(&input[..end], |_| Cow::Borrowed(&input[..end])),
             Row::Refused(column, reason) => self.reject(column, reason, &input[..end]),
         }
         Ok(end)
@@ -500,6 +524,26 @@ impl RowSink for Rows {
     }
 }
 
+impl RecordSink for Rows {
+    fn record(&mut self, record: Record<'_>) {
+        self.page.received += 1;
+        match self.decoder.record(record) {
+            Row::Taken => self.accept(record.text, |decoder| Cow::Owned(decoder.as_json(record))),
+            Row::Refused(column, reason) => self.reject(column, reason, record.text),
+        }
+    }
+
+    fn oversized(&mut self, beginning: &[u8]) {
+        RowSink::oversized(self, beginning);
+    }
+}
+
+/// The column whose text becomes the contract's map.
+fn tags_of_map(contract: &Contract) -> Option<usize> {
+    let is_wanted = contract.columns().iter().any(|column| column.kind == ColumnType::Map);
+    is_wanted.then(|| contract.columns().iter().position(|column| column.column == TAGS)).flatten()
+}
+
 const TOO_LONG: &str = "the row is longer than the bound";
 
 /// The name of an unknown field, cut when it is longer than any real one.
@@ -510,13 +554,4 @@ fn shown_name(name: &[u8]) -> String {
 fn count_name(counts: &mut BTreeMap<String, u64>, name: String, count: u64) {
     let room = counts.len() < UNKNOWN_NAMES || counts.contains_key(&name);
     *counts.entry(if room { name } else { FURTHER_UNKNOWN.to_owned() }).or_default() += count;
-}
-
-/// First days of the billing periods whose ids stand in a text column; null where there is no such period.
-fn months_of_ids(ids: &ArrayRef) -> Date32Array {
-    let Some(ids) = ids.as_any().downcast_ref::<DictionaryArray<Int32Type>>() else {
-        return Date32Array::new_null(ids.len());
-    };
-    let Some(ids) = ids.downcast_dict::<StringArray>() else { return Date32Array::new_null(ids.len()) };
-    ids.into_iter().map(|id| id?.parse::<BillingPeriod>().ok().map(BillingPeriod::first_day)).collect()
 }

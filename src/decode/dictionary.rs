@@ -11,10 +11,10 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::ArrowError;
 
 use super::InvalidText;
-use super::column::{NO_UNICODE, NULL_CODE, Reason, Shared, Stretch};
+use super::column::{NO_UNICODE, NULL_CODE, Reason, Shared, Stretch, text_of};
 use super::index::Index;
 use super::row_group::{Of, Pending, Piece, coded, nulls_of};
-use super::text::{self, Repair};
+use super::text::Repair;
 use super::token::Value;
 use super::values::quote_into;
 
@@ -51,6 +51,10 @@ impl TextColumn {
     #[inline]
     pub(super) fn last_text(&self) -> &[u8] {
         &self.last_text
+    }
+
+    pub(super) fn forget_last_text(&mut self) {
+        self.last_text.clear();
     }
 
     #[inline]
@@ -103,20 +107,8 @@ impl TextColumn {
 
     fn code_of(&mut self, at: usize, value: Value<'_>, shared: &mut Shared) -> Result<i32, Reason> {
         let mut scratch = std::mem::take(&mut shared.scratch);
-        let (text, repair) = match value {
-            Value::Null => (None, Repair::None),
-            Value::True => (Some(b"true".as_slice()), Repair::None),
-            Value::False => (Some(b"false".as_slice()), Repair::None),
-            Value::Number(text) => (Some(text), Repair::None),
-            Value::Text(raw) => {
-                let (text, repair) = text::unescape(raw, &mut scratch);
-                (Some(text), repair)
-            }
-            Value::Nested(json) => {
-                let (text, repair) = text::valid(json, &mut scratch);
-                (Some(text), repair)
-            }
-        };
+        let (text, repair) =
+            text_of(value, &mut scratch).map_or((None, Repair::None), |(text, repair)| (Some(text), repair));
         let code = match (text, repair, shared.invalid_text) {
             (_, Repair::Replaced, InvalidText::Reject) => Err(NO_UNICODE),
             (None, ..) => Ok(NULL_CODE),

@@ -128,7 +128,11 @@ impl Group {
 
     /// Calls `take` with a decimal column's values of the rows from `first` on, piece by piece.
     pub(super) fn decimals_from(&self, column: usize, first: usize, mut take: impl FnMut(&[i128])) {
-        let Column::Decimal(values) = &self.columns[column] else { return };
+        let values = match &self.columns[column] {
+            Column::Decimal(values) => values,
+            Column::Amounts(amounts) => return amounts.values_from(first).for_each(|value| take(&[value])),
+            _ => return,
+        };
         let (mut row, mut pushed) = (0, 0);
         for section in &self.sections {
             let skipped = first.saturating_sub(row).min(section.rows);

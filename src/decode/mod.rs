@@ -26,9 +26,12 @@
 //! What each form of a value becomes is said in `docs/values.md`. Rows that do not fit are handed back with their text
 //! ([`Decoder::take_rejected`]) and count in nothing else.
 
+mod amounts;
 mod births;
+mod captions;
 mod coded;
 mod column;
+mod csv;
 mod date;
 mod decoder;
 mod dictionary;
@@ -40,15 +43,20 @@ pub(crate) mod fuzzing;
 mod group;
 mod hint;
 mod index;
+mod input;
 mod layout;
 mod learn;
+mod months;
 mod number;
 mod page;
 mod predict;
+mod record;
 mod row;
 mod row_group;
 mod sample;
+mod sheet;
 mod spans;
+mod tags;
 mod templates;
 mod text;
 mod texts;

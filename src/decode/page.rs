@@ -11,14 +11,21 @@ use super::token::{self, Stop};
 /// The form of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Form {
-    /// An object with the rows in `data` and the address of the next page in `nextLink`.
+    /// An object with the rows in `data` and the address of the next page in `nextLink`; or CSV, which the service now and
+    /// then sends in its place.
     #[default]
     Page,
     /// An array of rows.
     Array,
+    /// An array of rows, or a page.
+    List,
+    /// One row, or an array of one.
+    One,
+    /// CSV with a line of captions.
+    Csv,
     /// Rows one behind the other (NDJSON).
     Rows,
-    /// Told by the input itself: pages, arrays or rows one behind the other, also several of them.
+    /// Told by the input itself: CSV, or pages, arrays or rows one behind the other, also several of them.
     Detect,
 }
 
@@ -85,6 +92,8 @@ pub(super) struct PageReader {
     /// The rows' array is the top level, not in an envelope.
     bare_array: bool,
     has_rows: bool,
+    /// Rows of the page's array so far, but those over the bound.
+    rows: u64,
     documents: u64,
     next_link: Option<String>,
     held: Vec<u8>,
@@ -107,6 +116,7 @@ impl PageReader {
             state: State::Start,
             bare_array: false,
             has_rows: false,
+            rows: 0,
             documents: 0,
             next_link: None,
             held: Vec::new(),
@@ -415,9 +425,10 @@ impl PageReader {
                 b'}' => self.end_of_envelope(),
                 _ => Err(Stop::Syntax(0, "a comma or the closing bracket was expected").into()),
             },
-            State::Row { first: true } if byte == b']' => Ok(self.end_of_rows()),
+            State::Row { first: true } if byte == b']' => self.end_of_rows(),
             State::Row { .. } => {
                 let end = sink.row(rest)?;
+                self.rows += 1;
                 self.state = State::RowNext;
                 Ok(end)
             }
@@ -426,7 +437,7 @@ impl PageReader {
                     self.state = State::Row { first: false };
                     Ok(1)
                 }
-                b']' => Ok(self.end_of_rows()),
+                b']' => self.end_of_rows(),
                 _ => Err(Stop::Syntax(0, "a comma or the closing bracket was expected").into()),
             },
             State::LoneRow => {
@@ -440,7 +451,7 @@ impl PageReader {
 
     fn start(&mut self, byte: u8, rest: &[u8], sink: &mut impl RowSink) -> Result<usize, StepError> {
         match (byte, self.form) {
-            (b'[', Form::Array | Form::Detect) => {
+            (b'[', Form::Array | Form::Detect | Form::List | Form::One) => {
                 self.bare_array = true;
                 self.state = State::Row { first: true };
                 Ok(1)
@@ -450,16 +461,17 @@ impl PageReader {
                 self.state = if is_envelope(rest, |name| sink.is_field(name))? { State::Start } else { State::LoneRow };
                 if self.state == State::LoneRow { Ok(0) } else { Ok(self.begin_envelope()) }
             }
-            (b'{', Form::Page) => Ok(self.begin_envelope()),
-            (b'{', Form::Rows) => {
+            (b'{', Form::Page | Form::List) => Ok(self.begin_envelope()),
+            (b'{', Form::Rows | Form::One) => {
                 self.state = State::LoneRow;
                 Ok(0)
             }
             (b'[' | b'{' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n', form_wanted) => {
                 let wanted = match form_wanted {
                     Form::Page => "an object with `data`",
-                    Form::Array => "an array",
-                    Form::Rows => "an object",
+                    Form::Array | Form::List => "an array",
+                    Form::Rows | Form::One => "an object",
+                    Form::Csv => "CSV",
                     Form::Detect => "an object or array",
                 };
                 form(format!("it should be {wanted}"))
@@ -495,13 +507,16 @@ impl PageReader {
         Ok(end)
     }
 
-    fn end_of_rows(&mut self) -> usize {
+    fn end_of_rows(&mut self) -> Result<usize, StepError> {
+        if self.form == Form::One && self.rows != 1 {
+            return form(format!("an array of {} where one object belongs", self.rows));
+        }
         if self.bare_array {
             self.end_of_document();
         } else {
             self.state = State::EnvelopeNext;
         }
-        1
+        Ok(1)
     }
 
     fn end_of_envelope(&mut self) -> Result<usize, StepError> {

@@ -15,7 +15,7 @@ use super::predict::Outcome;
 use super::sample::Met;
 use super::token::{self, Stop, skip_space};
 use super::unknown::Unknown;
-use crate::contract::{BillingPeriod, Contract};
+use crate::contract::{BillingPeriod, ColumnType, Contract, Enrollment};
 
 /// What became of a row.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,39 +43,55 @@ struct ExpectedKey {
 /// Decodes rows into columns.
 pub(super) struct RowDecoder {
     fields: HashMap<Vec<u8>, usize>,
+    /// Kinds of the columns, and the names of their fields.
+    pub(super) kinds: Vec<ColumnType>,
+    pub(super) names: Vec<String>,
+    pub(super) date_column: Option<usize>,
     pub(super) group: Group,
     /// Learns to expect rows; none when every value is to be read.
     learner: Option<Learner>,
     /// The column of unknown fields.
-    extra: usize,
+    pub(super) extra: usize,
     expected: Vec<ExpectedKey>,
     /// For each column, the row that filled it last, counted from 1.
-    filled: Vec<u64>,
-    row_number: u64,
+    pub(super) filled: Vec<u64>,
+    pub(super) row_number: u64,
     /// Columns of the row at work whose value was refused, and why.
-    refused: Vec<(usize, Reason)>,
+    pub(super) refused: Vec<(usize, Reason)>,
     /// The codes of the row at work, for columns whose values are not pushed.
-    codes: Vec<i32>,
+    pub(super) codes: Vec<i32>,
     met: Vec<Met>,
-    unknown: Unknown,
+    pub(super) unknown: Unknown,
     duplicate_keys: u64,
     /// The day that was asked for last, and its billing period.
     month_of_day: (i32, Option<BillingPeriod>),
     pub(super) shared: Shared,
+    /// The text of a field in which quotes were doubled.
+    pub(super) csv_scratch: Vec<u8>,
+    /// The row before came as CSV.
+    was_csv: bool,
 }
 
 impl RowDecoder {
-    pub(super) fn new(contract: &Contract, invalid_text: InvalidText, predicts: bool) -> Self {
-        let kinds: Vec<_> = contract.columns().iter().map(|column| column.kind).collect();
+    pub(super) fn new(contract: &Contract, enrollment: &Enrollment, invalid_text: InvalidText, predicts: bool) -> Self {
+        // A map is made of a column of text, and no field's own.
+        let of_fields = || contract.columns().iter().filter(|column| column.kind != ColumnType::Map);
+        let kinds: Vec<_> = of_fields().map(|column| column.kind).collect();
         let mut columns: Vec<_> = kinds.iter().map(|kind| Column::new(*kind)).collect();
-        columns.push(Column::new(crate::contract::ColumnType::Text));
-        let name = |field: &str| field.to_ascii_lowercase().into_bytes();
+        columns.push(Column::new(ColumnType::Text));
+        let predicts = predicts && !kinds.contains(&ColumnType::NamedAmounts);
+        let enrollment = contract
+            .enrollment_field()
+            .map(|name| (name.to_ascii_lowercase().into_bytes(), enrollment.as_str().to_owned()));
         RowDecoder {
-            fields: contract.columns().iter().enumerate().map(|(at, column)| (name(&column.field), at)).collect(),
+            fields: contract.field_names().map(|(name, at)| (name.to_ascii_lowercase().into_bytes(), at)).collect(),
+            names: of_fields().map(|column| column.field.clone()).collect(),
+            date_column: contract.date_column(),
             extra: columns.len() - 1,
             filled: vec![0; columns.len()],
             codes: vec![NULL_CODE; columns.len()],
-            learner: predicts.then(|| Learner::new(kinds)),
+            learner: predicts.then(|| Learner::new(kinds.clone())),
+            kinds,
             group: Group::new(columns),
             expected: Vec::new(),
             row_number: 0,
@@ -91,7 +107,10 @@ impl RowDecoder {
                 lost: Vec::new(),
                 scratch: Vec::new(),
                 hasher: foldhash::fast::RandomState::default(),
+                enrollment,
             },
+            csv_scratch: Vec::new(),
+            was_csv: false,
         }
     }
 
@@ -115,8 +134,7 @@ impl RowDecoder {
     /// On [`Stop`] nothing of it stays in the columns.
     #[inline]
     pub(super) fn row(&mut self, input: &[u8]) -> Result<(Row, usize), Stop> {
-        self.shared.row = self.group.rows() as u32;
-        self.begin_row();
+        self.begin_row(false);
         match self.predicted(input) {
             Some(Outcome::Taken(template, end)) => {
                 self.group.end_row(Some(template));
@@ -128,7 +146,7 @@ impl RowDecoder {
             }
             Some(Outcome::Declined) => {
                 self.group.truncate(self.group.rows());
-                self.begin_row();
+                self.begin_row(false);
             }
             None => {}
         }
@@ -136,12 +154,23 @@ impl RowDecoder {
     }
 
     #[inline]
-    fn begin_row(&mut self) {
+    pub(super) fn begin_row(&mut self, is_csv: bool) {
+        if self.was_csv != is_csv {
+            // The same bytes can stand for another text there.
+            self.group.columns.iter_mut().for_each(Column::forget_last_text);
+            self.was_csv = is_csv;
+        }
+        self.shared.row = self.group.rows() as u32;
         self.shared.lost.clear();
         self.shared.replaced.clear();
         self.duplicate_keys = 0;
         self.unknown.clear();
         self.refused.clear();
+    }
+
+    /// Begins to read a row value by value.
+    pub(super) fn begin_plain_row(&mut self) {
+        self.row_number += 1;
     }
 
     /// Reads the row by prediction; none when there is no layout to expect.
@@ -164,7 +193,7 @@ impl RowDecoder {
             let (_, end) = token::value(input, 0, 0)?;
             return Ok((Row::Refused(None, "the row is not an object"), end));
         }
-        self.row_number += 1;
+        self.begin_plain_row();
         self.met.clear();
         let end = match self.fields_of_row(input) {
             Ok(end) => end,
@@ -176,6 +205,9 @@ impl RowDecoder {
         if self.unknown.are_too_many() && self.refused.is_empty() {
             self.refused.push((self.extra, "more than 10,000 unknown fields"));
         }
+        if self.unknown.is_of_another_enrollment() && self.refused.is_empty() {
+            self.refuse_enrollment();
+        }
         if self.refused.is_empty()
             && let Err(reason) = self.fill_up(input)
         {
@@ -186,8 +218,7 @@ impl RowDecoder {
             self.group.truncate(self.group.rows());
             return Ok((refused, end));
         }
-        let template = self.group.coded().map(|(coded, _)| coded.keep(&self.codes, self.shared.row));
-        self.group.end_row(template);
+        self.end_plain_row();
         if let Some(learner) = &mut self.learner
             && self.duplicate_keys == 0
             && self.unknown.is_plain()
@@ -195,6 +226,17 @@ impl RowDecoder {
             learner.add(input, &self.met, end, &mut self.group);
         }
         Ok((Row::Taken, end))
+    }
+
+    /// The value of each column is there: ends a row that was read value by value.
+    pub(super) fn end_plain_row(&mut self) {
+        let template = self.group.coded().map(|(coded, _)| coded.keep(&self.codes, self.shared.row));
+        self.group.end_row(template);
+    }
+
+    /// The row says that it is of another enrollment.
+    pub(super) fn refuse_enrollment(&mut self) {
+        self.refused.push((self.extra + 1, "the row is of another enrollment"));
     }
 
     /// Reads the fields of the object at the start of `input`, and returns where it ends.
@@ -216,7 +258,7 @@ impl RowDecoder {
             };
             place += 1;
             let end = match target {
-                Target::Column(column) => self.column_value(input, value_at, column)?,
+                Target::Column(column) => self.column_value(input, skip_space(input, at + 1), value_at, column)?,
                 Target::Extra => self.unknown.take(input, skip_space(input, at + 1), value_at, &mut self.shared)?,
             };
             if sampling {
@@ -261,7 +303,7 @@ impl RowDecoder {
     }
 
     /// Takes the value at `at` into a column and returns where it ends.
-    fn column_value(&mut self, input: &[u8], at: usize, column: usize) -> Result<usize, Stop> {
+    fn column_value(&mut self, input: &[u8], key_at: usize, at: usize, column: usize) -> Result<usize, Stop> {
         let is_pushed = self.group.place(column) == Place::Pushed;
         if self.filled[column] == self.row_number {
             if is_pushed {
@@ -284,9 +326,14 @@ impl RowDecoder {
         }
         let (value, end) = token::value(input, at, 1)?;
         if is_pushed {
-            if let Err(reason) = builder.push(column, value, &mut self.shared) {
-                builder.push_null();
-                self.refused.push((column, reason));
+            match builder.push(column, value, &mut self.shared) {
+                Ok(false) => {}
+                // What the column does not keep of it is kept beside it.
+                Ok(true) => drop(self.unknown.take(input, key_at, at, &mut self.shared)?),
+                Err(reason) => {
+                    builder.push_null();
+                    self.refused.push((column, reason));
+                }
             }
             return Ok(end);
         }
@@ -299,6 +346,12 @@ impl RowDecoder {
 
     /// Ends an accepted row: null where no field came, and the unknown fields.
     fn fill_up(&mut self, input: &[u8]) -> Result<(), Reason> {
+        self.fill_missing();
+        self.fill_extra(input)
+    }
+
+    /// Null where no field came.
+    pub(super) fn fill_missing(&mut self) {
         for at in 0..self.extra {
             if self.filled[at] != self.row_number {
                 match self.group.place(at) {
@@ -307,13 +360,15 @@ impl RowDecoder {
                 }
             }
         }
-        self.fill_extra(input)
     }
 
     /// Appends the unknown fields, or null.
     #[inline]
     fn fill_extra(&mut self, input: &[u8]) -> Result<(), Reason> {
         let Column::Text(extra) = &mut self.group.columns[self.extra] else { return Ok(()) };
+        if self.unknown.is_of_another_enrollment() {
+            return Err("another enrollment");
+        }
         if self.unknown.is_empty() {
             extra.push_null();
             return Ok(());

@@ -14,6 +14,7 @@ use arrow_buffer::{NullBuffer, NullBufferBuilder};
 use arrow_schema::{ArrowError, SchemaRef};
 
 use super::column::NULL_CODE;
+use super::tags;
 use crate::contract::{DECIMAL_PRECISION, DECIMAL_SCALE};
 
 /// The rows of a row group, in the columns of a contract's schema.
@@ -97,6 +98,8 @@ pub(super) enum Pending {
     Date(Vec<Piece<i32>>),
     Instant(Vec<Piece<i64>>),
     Flag(Vec<Piece<bool>>),
+    /// A dictionary of maps.
+    Maps(ArrayRef),
 }
 
 /// Values of a stretch of rows.
@@ -140,6 +143,7 @@ impl Pending {
             Pending::Date(pieces) => dates(rows(pieces, sections)),
             Pending::Instant(pieces) => instants(rows(pieces, sections)),
             Pending::Flag(pieces) => flags(rows(pieces, sections)),
+            Pending::Maps(maps) => tags::spread(maps),
         }
     }
 
@@ -148,6 +152,7 @@ impl Pending {
         match self {
             Pending::Id(pieces) if repeat(pieces, rows) => dictionary(pieces, sections, ids),
             Pending::Decimal(pieces) if repeat(pieces, rows) => dictionary(pieces, sections, decimals),
+            Pending::Maps(maps) => Ok(Arc::clone(maps)),
             _ => self.array(sections),
         }
     }

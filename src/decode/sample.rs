@@ -137,7 +137,7 @@ impl Sample {
     /// for all rows at once, so they are read on their own.
     fn repeats(&self, field: usize, kind: ColumnType, kinds: &[ColumnType]) -> bool {
         match kind {
-            ColumnType::Date | ColumnType::Instant => false,
+            ColumnType::Date | ColumnType::Instant | ColumnType::NamedAmounts | ColumnType::Map => false,
             ColumnType::Text | ColumnType::Id | ColumnType::Flag => true,
             ColumnType::Decimal => {
                 let values = self.group(field);

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::InvalidText;
 use super::column::{NO_UNICODE, Reason, Shared};
-use super::token::{self, Stop};
+use super::token::{self, Stop, Value};
 
 /// Fields of a row that the contract need not know; a row with more is refused, so that its memory is bounded.
 const MOST_FIELDS: usize = 10_000;
@@ -20,13 +20,15 @@ pub(super) struct Unknown {
     names: HashMap<Vec<u8>, usize>,
     duplicates: u64,
     too_many: bool,
+    /// The row says that it is of another enrollment than the one it came for.
+    of_another: bool,
 }
 
 impl Unknown {
     /// Begins a row.
     #[inline]
     pub(super) fn clear(&mut self) {
-        if !self.fields.is_empty() || self.too_many {
+        if !self.names.is_empty() || self.too_many || self.of_another {
             *self = Unknown::default();
         }
     }
@@ -43,6 +45,17 @@ impl Unknown {
     /// Keys that came twice; the last one counts.
     pub(super) fn duplicates(&self) -> u64 {
         self.duplicates
+    }
+
+    /// Does the row say that it is of another enrollment?
+    pub(super) fn is_of_another_enrollment(&self) -> bool {
+        self.of_another
+    }
+
+    /// Counts a field that is kept elsewhere.
+    pub(super) fn note(&mut self, name: &[u8]) {
+        let place = self.names.len();
+        self.names.entry(name.to_vec()).or_insert(place);
     }
 
     /// Are there more fields than a row may have?
@@ -62,6 +75,17 @@ impl Unknown {
         let (_, end) = token::value(input, value_at, 1)?;
         let field = (key_at..key_at + name.raw.len() + 2, value_at..end);
         let (plain, _) = super::text::unescape(name, &mut shared.scratch);
+        if shared.enrollment.as_ref().is_some_and(|(field, _)| plain.eq_ignore_ascii_case(field)) {
+            let (value, _) = token::value(input, value_at, 1)?;
+            let is_own = match value {
+                Value::Null => true,
+                Value::Number(digits) => shared.is_of_enrollment(digits),
+                Value::Text(text) => shared.is_of_enrollment(super::text::unescape(text, &mut Vec::new()).0),
+                Value::True | Value::False | Value::Nested(_) => false,
+            };
+            self.of_another |= !is_own;
+            return Ok(end);
+        }
         match self.names.entry(plain.to_vec()) {
             Entry::Occupied(known) => {
                 self.fields[*known.get()] = field;

@@ -79,6 +79,10 @@ impl<N: Copy + Default> Values<N> {
         &self.last_text
     }
 
+    pub(super) fn forget_last_text(&mut self) {
+        self.last_text.clear();
+    }
+
     #[inline]
     pub(super) fn push_again(&mut self) {
         self.push_value(self.last);

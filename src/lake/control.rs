@@ -8,7 +8,7 @@ use arrow_array::types::{Decimal128Type, Int32Type};
 use arrow_array::{Array, ArrayRef};
 use num_bigint::BigInt;
 
-use crate::contract::{ColumnType, Contract, DECIMAL_SCALE};
+use crate::contract::{Column, Contract, DECIMAL_SCALE};
 
 use super::FileState;
 
@@ -34,9 +34,8 @@ struct Sum {
 
 impl Counted {
     pub(super) fn new(contract: &Contract) -> Self {
-        let decimals = contract.columns().iter().enumerate().filter(|(_, column)| column.kind == ColumnType::Decimal);
-        let sums =
-            decimals.map(|(column, kept)| Sum { column, name: kept.column.clone(), small: 0, large: BigInt::ZERO });
+        let totals = contract.columns().iter().map(Column::total).enumerate();
+        let sums = totals.filter_map(|(column, name)| Some(Sum { column, name: name?, small: 0, large: BigInt::ZERO }));
         Counted { rows: 0, sums: sums.collect() }
     }
 
@@ -56,6 +55,13 @@ impl Counted {
                 .filter(|entry| entries.is_valid(*entry))
                 .map(|entry| entries.value(entry));
             return entries.for_each(|value| sum.add(value));
+        }
+        if let Some(lists) = array.as_list_opt::<i32>() {
+            let amounts = lists.iter().flatten().flat_map(|list| {
+                let values = list.as_struct_opt().and_then(|amounts| amounts.column_by_name("value").cloned());
+                values.map(|values| values.as_primitive::<Decimal128Type>().iter().flatten().collect::<Vec<_>>())
+            });
+            return amounts.flatten().for_each(|value| sum.add(value));
         }
         let values = array.as_primitive::<Decimal128Type>();
         // Slots of nulls hold no defined value.
@@ -150,7 +156,7 @@ mod tests {
 
     use arrow_array::{ArrayRef, Decimal128Array, DictionaryArray, Int32Array, new_null_array};
 
-    use crate::contract::{DECIMAL_PRECISION, Dataset};
+    use crate::contract::{ColumnType, DECIMAL_PRECISION, Dataset};
 
     use super::*;
 

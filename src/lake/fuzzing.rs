@@ -10,7 +10,7 @@ use parquet::schema::types::Type;
 
 use super::store::{Store, StoreRun, StoredFile};
 use super::{FileState, Lake, LakeError, LakeErrorKind, Unreadable, footer, layout};
-use crate::contract::{Dataset, Slice};
+use crate::contract::{Dataset, Slice, Window};
 
 /// Longer inputs say nothing new.
 const MAX_INPUT: usize = 256 << 10;
@@ -120,7 +120,7 @@ impl OneFile {
         let slice = Slice {
             dataset: Dataset::UsageDetails,
             enrollment: "100".parse().expect("an enrollment number"),
-            period: "2024-11".parse().ok(),
+            window: Window::Period("2024-11".parse().expect("a month")),
         };
         OneFile { bytes, side, slice, asked: Mutex::default() }
     }
@@ -151,6 +151,10 @@ impl Store for OneFile {
     }
 
     fn put_side(&self, _: &str, _: &[u8]) -> Result<(), LakeError> {
+        unreachable!("nothing is written")
+    }
+
+    fn drop_side(&self, _: &str) -> Result<(), LakeError> {
         unreachable!("nothing is written")
     }
 

@@ -1,6 +1,6 @@
 //! The names of everything in a lake, relative to its destination, with `/` between the parts. Pure.
 
-use crate::contract::{Dataset, Enrollment, Slice};
+use crate::contract::{Dataset, Enrollment, Slice, Window, WindowKind};
 
 use super::LakeError;
 
@@ -17,33 +17,31 @@ pub(super) const STAGING_FOLDER: &str = "_billing_lake/staging";
 /// One lock a slice that was ever published.
 pub(super) const LOCKS_FOLDER: &str = "_billing_lake/locks";
 
+/// What runs note about slices for those that come after them, one file a slice.
+const NOTES_FOLDER: &str = "_billing_lake/notes";
+
 const ENROLLMENT_KEY: &str = "enrollment=";
 const PERIOD_KEY: &str = "billing_period=";
-/// What stands for the billing period where a slice has none.
-const NO_PERIOD: &str = "all";
-
-/// Whether the dataset has a file for each billing period, or one for each enrollment.
-pub(super) fn by_period(dataset: Dataset) -> bool {
-    match dataset {
-        Dataset::UsageDetails => true,
-        Dataset::BillingPeriods => false,
-    }
-}
+const DATES_KEY: &str = "date_range=";
+/// What stands for the window where a slice is a whole dataset.
+const WHOLE: &str = "all";
 
 /// The partition folder of a slice: `usage_details/enrollment=100/billing_period=2024-11`.
 pub(super) fn partition(slice: &Slice) -> String {
     let folder = format!("{}/{ENROLLMENT_KEY}{}", slice.dataset, slice.enrollment.in_path());
-    match slice.period {
-        Some(period) => format!("{folder}/{PERIOD_KEY}{period}"),
-        None => folder,
+    match slice.window {
+        Window::Whole => folder,
+        Window::Period(period) => format!("{folder}/{PERIOD_KEY}{period}"),
+        Window::Dates(dates) => format!("{folder}/{DATES_KEY}{dates}"),
     }
 }
 
 /// The last part of [`partition`].
 pub(super) fn partition_name(slice: &Slice) -> String {
-    match slice.period {
-        Some(period) => format!("{PERIOD_KEY}{period}"),
-        None => format!("{ENROLLMENT_KEY}{}", slice.enrollment.in_path()),
+    match slice.window {
+        Window::Whole => format!("{ENROLLMENT_KEY}{}", slice.enrollment.in_path()),
+        Window::Period(period) => format!("{PERIOD_KEY}{period}"),
+        Window::Dates(dates) => format!("{DATES_KEY}{dates}"),
     }
 }
 
@@ -55,22 +53,28 @@ pub(super) fn enrollment_of(folder: &str) -> Option<Enrollment> {
 }
 
 /// Reads back the slice of a partition folder, [`partition`]'s way round.
-pub(super) fn slice_of(folder: &str) -> Option<Slice> {
+pub(super) fn slice_of<'a>(folder: &'a str) -> Option<Slice> {
     let mut parts = folder.split('/');
     let dataset: Dataset = parts.next()?.parse().ok()?;
     let enrollment = enrollment_of(parts.next()?)?;
-    let period = match parts.next() {
-        Some(part) => Some(part.strip_prefix(PERIOD_KEY)?.parse().ok()?),
-        None => None,
+    let last = |key: &str, part: Option<&'a str>| part?.strip_prefix(key);
+    let window = match dataset.window_kind() {
+        WindowKind::Whole => Window::Whole,
+        WindowKind::Period => Window::Period(last(PERIOD_KEY, parts.next())?.parse().ok()?),
+        WindowKind::Dates => Window::Dates(last(DATES_KEY, parts.next())?.parse().ok()?),
     };
-    let slice = Slice { dataset, enrollment, period };
-    (parts.next().is_none() && by_period(dataset) == period.is_some() && partition(&slice) == folder).then_some(slice)
+    let slice = Slice { dataset, enrollment, window };
+    (parts.next().is_none() && partition(&slice) == folder).then_some(slice)
 }
 
 /// A slice in one word: `usage_details/100/2024-11`.
 pub(super) fn key(slice: &Slice) -> String {
-    let period = slice.period.map_or_else(|| NO_PERIOD.to_owned(), |period| period.to_string());
-    format!("{}/{}/{period}", slice.dataset, slice.enrollment.in_path())
+    let window = match slice.window {
+        Window::Whole => WHOLE.to_owned(),
+        Window::Period(period) => period.to_string(),
+        Window::Dates(dates) => dates.to_string(),
+    };
+    format!("{}/{}/{window}", slice.dataset, slice.enrollment.in_path())
 }
 
 /// The rejected rows of a slice in a run.
@@ -88,6 +92,11 @@ pub(super) fn lock(slice: &Slice) -> String {
     format!("{LOCKS_FOLDER}/{}.lock", key(slice).replace('/', "."))
 }
 
+/// What is noted about a slice.
+pub(super) fn note(slice: &Slice) -> String {
+    format!("{NOTES_FOLDER}/{}.json", key(slice).replace('/', "."))
+}
+
 /// A run's name becomes the name of folders and files.
 pub(super) fn check_run_id(run: &str) -> Result<(), LakeError> {
     let fits = (1..=64).contains(&run.len())
@@ -100,22 +109,31 @@ pub(super) fn check_run_id(run: &str) -> Result<(), LakeError> {
 mod tests {
     use super::*;
 
-    fn slice(dataset: Dataset, enrollment: &str, period: Option<&str>) -> Slice {
-        Slice { dataset, enrollment: enrollment.parse().unwrap(), period: period.map(|period| period.parse().unwrap()) }
+    fn slice(dataset: Dataset, enrollment: &str, window: &str) -> Slice {
+        let window = match dataset.window_kind() {
+            WindowKind::Whole => Window::Whole,
+            WindowKind::Period => Window::Period(window.parse().unwrap()),
+            WindowKind::Dates => Window::Dates(window.parse().unwrap()),
+        };
+        Slice { dataset, enrollment: enrollment.parse().unwrap(), window }
     }
 
     #[test]
     fn slices_and_folders_are_the_same_both_ways() {
         for (slice, folder) in [
             (
-                slice(Dataset::UsageDetails, "0012345", Some("2024-11")),
+                slice(Dataset::UsageDetails, "0012345", "2024-11"),
                 "usage_details/enrollment=0012345/billing_period=2024-11",
             ),
             (
-                slice(Dataset::UsageDetails, "a1:b2_2019-05-31", Some("202411")),
+                slice(Dataset::UsageDetails, "a1:b2_2019-05-31", "202411"),
                 "usage_details/enrollment=a1%3Ab2_2019-05-31/billing_period=2024-11",
             ),
-            (slice(Dataset::BillingPeriods, "100", None), "billing_periods/enrollment=100"),
+            (slice(Dataset::BillingPeriods, "100", ""), "billing_periods/enrollment=100"),
+            (
+                slice(Dataset::MarketplaceChargesByDate, "100", "2024-11-01_2024-11-07"),
+                "marketplace_charges_by_date/enrollment=100/date_range=2024-11-01_2024-11-07",
+            ),
         ] {
             assert_eq!(partition(&slice), folder);
             assert_eq!(slice_of(folder), Some(slice.clone()));
@@ -133,6 +151,9 @@ mod tests {
             "usage_details/enrollment=a:b/billing_period=2024-11",
             "usage_details/enrollment=100/billing_period=2024-11/more",
             "billing_periods/enrollment=100/billing_period=2024-11",
+            "usage_details_by_date/enrollment=100/billing_period=2024-11",
+            "usage_details_by_date/enrollment=100/date_range=2024-11-07_2024-11-01",
+            "usage_details/enrollment=100/date_range=2024-11-01_2024-11-07",
             "_billing_lake/staging",
             "",
         ] {

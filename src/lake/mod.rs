@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! DEST/usage_details/enrollment=100/billing_period=2024-11/data-….parquet
+//! DEST/usage_details_by_date/enrollment=100/date_range=2024-11-01_2024-11-07/data-….parquet
 //! DEST/billing_periods/enrollment=100/data-….parquet
 //! DEST/_billing_lake/lake.json           what lies here and in which form
 //!                    last_run.json       when each slice was last asked for: a cache
 //!                    staging/ locks/     of runs at work
+//!                    notes/              of reports that are being made
 //!                    rejected/ runs/     rejected rows and run reports
 //! ```
 //!
@@ -14,14 +16,14 @@
 //! run's end. The state has no other home than the file's footer, so there is nothing that could disagree with it.
 //!
 //! ```
-//! use billing_lake::contract::{Contract, Dataset, Slice};
+//! use billing_lake::contract::{Contract, Dataset, Slice, Window};
 //! use billing_lake::lake::{Destination, FileState, Lake, WriteOptions};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let destination = Destination::local(folder.path());
 //! let lake = Lake::open(&destination)?;
 //! let run = lake.begin_run("20241201T020304Z")?;
-//! let slice = Slice { dataset: Dataset::BillingPeriods, enrollment: "100".parse()?, period: None };
+//! let slice = Slice { dataset: Dataset::BillingPeriods, enrollment: "100".parse()?, window: Window::Whole };
 //! let file = run.stage(&slice, &Contract::of(slice.dataset), &WriteOptions::default())?;
 //! // file.write(batch)? for each record batch
 //! let published = run.publish(file.finish(FileState::default())?)?;
@@ -209,6 +211,21 @@ impl Lake {
         let mut all = self.last_run()?;
         all.merge(known.clone());
         self.store.put_side(layout::LAST_RUN_FILE, all.to_json().as_bytes())
+    }
+
+    /// What a run noted about a slice for those that come after it, if it did.
+    pub fn note(&self, slice: &Slice) -> Result<Option<Vec<u8>>, LakeError> {
+        self.store.read_side(&layout::note(slice))
+    }
+
+    /// Notes something about a slice, in the place of what was noted before.
+    pub fn keep_note(&self, slice: &Slice, note: &[u8]) -> Result<(), LakeError> {
+        self.store.put_side(&layout::note(slice), note)
+    }
+
+    /// Drops what was noted about a slice.
+    pub fn drop_note(&self, slice: &Slice) -> Result<(), LakeError> {
+        self.store.drop_side(&layout::note(slice))
     }
 
     /// A location as people find it, for messages: the whole path.

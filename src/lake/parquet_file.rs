@@ -73,7 +73,7 @@ impl SliceFile {
         let encode = |source| LakeError::Encode { slice: Box::new(slice.clone()), source };
         let schema = contract.arrow_schema();
         let parquet_schema = ArrowSchemaConverter::new().convert(&schema).map_err(encode)?;
-        let encoder = RowGroupEncoder::new(&parquet_schema, options).map_err(encode)?;
+        let encoder = RowGroupEncoder::new(&schema, &parquet_schema, options).map_err(encode)?;
         let sink = Hashing { staged: Some(BufWriter::with_capacity(BUFFER_BYTES, staged)), hash: Sha256::new() };
         let writer =
             SerializedFileWriter::new(sink, parquet_schema.root_schema_ptr(), file_properties()).map_err(encode)?;

@@ -28,6 +28,9 @@ pub(super) trait Store: Debug + Send + Sync {
     /// Puts a small file that is no data, whole or not at all, over one that is there.
     fn put_side(&self, name: &str, bytes: &[u8]) -> Result<(), LakeError>;
 
+    /// Drops a small file that is no data, if it is there.
+    fn drop_side(&self, name: &str) -> Result<(), LakeError>;
+
     /// Drops all but the newest of the files that [`put_side`](Store::put_side) put into a folder.
     fn keep_newest(&self, folder: &str, keep: usize) -> Result<(), LakeError>;
 

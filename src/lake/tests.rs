@@ -21,7 +21,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::contract::{ColumnType, Contract, Dataset, Slice};
+use crate::contract::{ColumnType, Contract, Dataset, Slice, Window};
 
 use super::local::LocalStore;
 use super::store::{Store, StoredFile};
@@ -86,7 +86,7 @@ fn slice() -> Slice {
     Slice {
         dataset: Dataset::UsageDetails,
         enrollment: "a:1".parse().unwrap(),
-        period: Some("2024-11".parse().unwrap()),
+        window: Window::Period("2024-11".parse().unwrap()),
     }
 }
 
@@ -474,6 +474,10 @@ impl Store for Watched {
         self.store.put_side(name, bytes)
     }
 
+    fn drop_side(&self, name: &str) -> Result<(), LakeError> {
+        self.store.drop_side(name)
+    }
+
     fn keep_newest(&self, folder: &str, keep: usize) -> Result<(), LakeError> {
         self.store.keep_newest(folder, keep)
     }
@@ -701,7 +705,7 @@ fn the_newest_hundred_reports_are_kept() {
 #[test]
 fn the_cache_of_checks_is_shared_and_may_be_lost() {
     let scene = scene();
-    let other = Slice { period: Some("2024-10".parse().unwrap()), ..slice() };
+    let other = Slice { window: Window::Period("2024-10".parse().unwrap()), ..slice() };
     for (slice, instant) in [(slice(), "2024-12-01T00:00:00Z"), (other, "2024-12-02T00:00:00Z")] {
         let mut known = LastRun::default();
         known.set_checked_at(&slice, instant);

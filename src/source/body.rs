@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::error::{NetworkProblem, SourceError};
 use super::inflate::Inflate;
+use super::request::{Expects, Request};
 
 /// A body that gives less than this within an idle timeout stalls as one that gives nothing.
 const LEAST_PROGRESS_BYTES: u64 = 1024;
@@ -40,7 +41,8 @@ pub struct Body {
     pub encoding: Encoding,
     /// Boxed: it is several times as large as all the rest.
     response: Box<Response>,
-    path: String,
+    call: String,
+    most_bytes: Option<u64>,
     received: u64,
     patience: Patience,
 }
@@ -69,7 +71,7 @@ impl Patience {
 
 impl Body {
     /// The body of an answer; the error says what about it cannot be read.
-    pub(super) fn new(response: Response, path: &str, idle_timeout: Duration) -> Result<Self, String> {
+    pub(super) fn new(response: Response, request: &Request, idle_timeout: Duration) -> Result<Self, String> {
         let headers = response.headers();
         let etag = headers.get(ETAG).map(|value| value.as_bytes().to_vec()).filter(|etag| !etag.is_empty());
         let encoding =
@@ -78,7 +80,8 @@ impl Body {
             etag,
             encoding,
             response: Box::new(response),
-            path: path.to_owned(),
+            call: request.call(),
+            most_bytes: request.most_bytes(),
             received: 0,
             patience: Patience { idle_timeout, waited: Duration::ZERO, since_progress: 0 },
         })
@@ -94,7 +97,7 @@ impl Body {
         let chunk = timeout(self.patience.left(), self.response.chunk())
             .await
             .map_err(|_| self.stalled())?
-            .map_err(|error| SourceError::of_body(&self.path, self.received, &error))?;
+            .map_err(|error| SourceError::of_body(&self.call, self.received, &error))?;
         let bytes = chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
         self.received += bytes;
         self.patience.got(bytes, begun.elapsed());
@@ -103,7 +106,11 @@ impl Body {
 
     /// What unpacks this body's chunks.
     pub fn inflate(&self) -> Inflate {
-        Inflate::new(&self.path, self.encoding)
+        let inflate = Inflate::new(&self.call, self.encoding);
+        match self.most_bytes {
+            Some(most) => inflate.with_limit(most),
+            None => inflate,
+        }
     }
 
     /// Bytes received so far, as they came over the wire.
@@ -113,7 +120,7 @@ impl Body {
 
     fn stalled(&self) -> SourceError {
         SourceError::Network {
-            path: self.path.clone(),
+            call: self.call.clone(),
             problem: NetworkProblem::Lost,
             cause: format!("the body stalled for {:?} after {} bytes", self.patience.idle_timeout, self.received),
         }
@@ -150,13 +157,18 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, String> {
     Ok(encoding)
 }
 
-/// The media type of an answer that cannot be JSON, in lower case without parameters. A type that is missing or merely
-/// odd says nothing: servers label JSON in many ways.
-pub(super) fn not_json(headers: &HeaderMap) -> Option<String> {
+/// The media type of an answer that cannot be what was asked for, in lower case without parameters. A type that is missing
+/// or merely odd says nothing: servers label JSON and CSV in many ways.
+pub(super) fn other_than(expected: Expects, headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(CONTENT_TYPE)?.as_bytes()).to_ascii_lowercase();
     let name = value.split(';').next()?.trim();
-    matches!(name, "text/html" | "application/xhtml+xml" | "text/xml" | "application/xml" | "text/csv")
-        .then(|| name.to_owned())
+    let is_other = match name {
+        "text/html" | "application/xhtml+xml" | "text/xml" | "application/xml" => true,
+        "text/csv" => expected == Expects::Json,
+        "application/json" => expected == Expects::Csv,
+        _ => false,
+    };
+    is_other.then(|| name.to_owned())
 }
 
 #[cfg(test)]
@@ -193,9 +205,12 @@ mod tests {
 
     #[test]
     fn a_page_for_people_is_told_from_json() {
-        let not_json = |value| not_json(&headers(CONTENT_TYPE, &[value]));
-        assert_eq!(not_json("Text/HTML; charset=utf-8").as_deref(), Some("text/html"));
-        assert_eq!(not_json("application/json; charset=utf-8"), None);
-        assert_eq!(not_json("application/octet-stream"), None);
+        let other_than = |expected, value| other_than(expected, &headers(CONTENT_TYPE, &[value]));
+        assert_eq!(other_than(Expects::Json, "Text/HTML; charset=utf-8").as_deref(), Some("text/html"));
+        assert_eq!(other_than(Expects::Json, "application/json; charset=utf-8"), None);
+        assert_eq!(other_than(Expects::Json, "application/octet-stream"), None);
+        assert_eq!(other_than(Expects::Json, "text/csv").as_deref(), Some("text/csv"));
+        assert_eq!(other_than(Expects::JsonOrCsv, "text/csv"), None);
+        assert_eq!(other_than(Expects::Csv, "application/json").as_deref(), Some("application/json"));
     }
 }

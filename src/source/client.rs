@@ -4,24 +4,28 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::Utc;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HeaderValue, IF_NONE_MATCH, LOCATION};
-use reqwest::{Response, Url};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HeaderValue, IF_NONE_MATCH, LOCATION};
+use reqwest::{Method, Response, Url};
 use tokio::time::timeout;
 
-use super::body::{Answer, Body, not_json};
+use super::body::{Answer, Body, other_than};
 use super::error::{NetworkProblem, SourceError};
 use super::key::ApiKey;
 use super::link;
 use super::origin::Origins;
 use super::refusal::{retry_after, service_message};
+use super::request::{Expects, Purpose, Request, Way};
 use super::way::{Ways, way_to};
-use crate::contract::{BillingPeriod, Enrollment};
+use crate::contract::{ApiVersion, Enrollment, Slice};
 
 /// Where the service lives.
 pub const DEFAULT_ENDPOINT: &str = "https://consumption.azure.com";
 
 /// How many redirects within the origin are followed.
 const MAX_REDIRECTS: usize = 3;
+
+/// How long a CSV may be made before its answer begins: the service takes up to an hour.
+const CSV_HEAD_TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// How much of an error's body is read in search of the service's words.
 const MAX_ERROR_BODY_BYTES: usize = 64 << 10;
@@ -59,49 +63,6 @@ impl Default for ClientOptions {
     }
 }
 
-/// What a request is for; it decides what some statuses mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// The list of billing periods: 400 and 404 mean that the enrollment is wrong.
-    BillingPeriods,
-    /// The usage details of a listed period: 400 and 404 mean that they are not served now.
-    UsageDetails,
-}
-
-/// What to ask for. It holds no secret but the opaque token of a `nextLink`, which errors and logs leave out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    purpose: Purpose,
-    enrollment: Enrollment,
-    period: Option<BillingPeriod>,
-    url: Url,
-    text: String,
-}
-
-impl Request {
-    /// Path and parameters without the endpoint, such as `/v3/enrollments/100/billingPeriods/202411/usagedetails`: an
-    /// ETag belongs to this text. The request of a `nextLink` has the text of the first page's.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The URL's path, fit for errors and logs: no more than 200 characters of it.
-    pub fn path(&self) -> &str {
-        let path = self.url.path();
-        path.get(..200).unwrap_or(path)
-    }
-
-    /// The whole URL with a `nextLink`'s token: to recognise a page asked for before, not to be shown.
-    pub fn url(&self) -> &str {
-        self.url.as_str()
-    }
-
-    /// What it is for.
-    pub fn purpose(&self) -> Purpose {
-        self.purpose
-    }
-}
-
 /// A client of one endpoint. Clones share their connections; one is enough for a run.
 ///
 /// It follows no link or redirect out of the endpoint's origin and the hosts that are trusted, never sends the key
@@ -130,26 +91,23 @@ impl Client {
         self.origins.endpoint().as_str().trim_end_matches('/')
     }
 
-    /// The list of an enrollment's billing periods (API v2).
-    pub fn billing_periods_request(&self, enrollment: &Enrollment) -> Request {
-        let text = format!("/v2/enrollments/{}/billingperiods", enrollment.in_path());
-        self.request(Purpose::BillingPeriods, enrollment, None, text)
+    pub(super) fn origins(&self) -> &Origins {
+        &self.origins
     }
 
-    /// The first page of a billing period's usage details (API v3).
-    pub fn usage_request(&self, enrollment: &Enrollment, period: BillingPeriod) -> Request {
-        let text = format!("/v3/enrollments/{}/billingPeriods/{}/usagedetails", enrollment.in_path(), period.id());
-        self.request(Purpose::UsageDetails, enrollment, Some(period), text)
+    /// The list of an enrollment's billing periods.
+    pub fn billing_periods_request(&self, enrollment: &Enrollment, version: ApiVersion) -> Request {
+        Request::billing_periods(&self.origins, enrollment, version)
     }
 
-    fn request(
-        &self,
-        purpose: Purpose,
-        enrollment: &Enrollment,
-        period: Option<BillingPeriod>,
-        text: String,
-    ) -> Request {
-        Request { purpose, enrollment: enrollment.clone(), period, url: self.origins.url(&text), text }
+    /// The first page of a slice, or its CSV. Only usage details come as CSV, and not in version 1.
+    pub fn request(&self, slice: &Slice, version: ApiVersion, way: Way) -> Request {
+        Request::of_slice(&self.origins, slice, version, way)
+    }
+
+    /// The submission of a report of a slice of usage details, which becomes a CSV in the service's own time.
+    pub fn submit_request(&self, slice: &Slice, version: ApiVersion) -> Request {
+        Request::submission(&self.origins, slice, version)
     }
 
     /// The page that a `nextLink` in an answer to `first`, or to one of its pages, names.
@@ -164,25 +122,29 @@ impl Client {
         }
         let url = link::admit_next(link, &self.origins, &first.enrollment, first.period)
             .map_err(|problem| SourceError::content(first, problem))?;
-        Ok(Request { url, ..first.clone() })
+        Ok(first.with(first.purpose, url, first.expects))
     }
 
     /// Asks once. `condition` is the ETag of what is there already, byte for byte; one that fits into no header is not
     /// sent, which only means that data comes.
     ///
     /// # Errors
-    /// Everything but 200 and, if a condition was sent, 304. Redirects within the origin are followed at most 3 times;
-    /// a 200 that is labelled as HTML, XML or CSV is [`SourceError::Broken`].
-    pub async fn get(&self, request: &Request, key: &ApiKey, condition: Option<&[u8]>) -> Result<Answer, SourceError> {
+    /// Everything but 200 (202 too from reports) and, if a condition was sent, 304. Redirects within the origin are
+    /// followed at most 3 times, of a report's file never; a 200 that is labelled as another kind of text than was
+    /// asked for is [`SourceError::Broken`].
+    pub async fn ask(&self, request: &Request, key: &ApiKey, condition: Option<&[u8]>) -> Result<Answer, SourceError> {
         let condition = condition.and_then(|etag| HeaderValue::from_bytes(etag).ok());
-        let path = request.path();
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.send(url.clone(), path, key, condition.as_ref()).await?;
+            let response = self.send(request, url.clone(), key, condition.as_ref()).await?;
             let status = response.status().as_u16();
-            tracing::debug!(path, status, "answered");
+            tracing::debug!(path = request.path(), status, "answered");
             match status {
                 200 => return self.accept(response, request, key).await,
+                202 if request.purpose == Purpose::Report => return self.accept(response, request, key).await,
+                301 | 302 | 303 | 307 | 308 if request.purpose == Purpose::Blob => {
+                    return Err(SourceError::content(request, "the report's file redirects, which is not followed"));
+                }
                 304 if condition.is_some() => return Ok(Answer::NotModified),
                 304 => return Err(SourceError::broken(request, "answered 304 though no condition was sent")),
                 301 | 302 | 303 | 307 | 308 => {
@@ -212,45 +174,57 @@ impl Client {
 
     async fn send(
         &self,
+        request: &Request,
         url: Url,
-        path: &str,
         key: &ApiKey,
         condition: Option<&HeaderValue>,
     ) -> Result<Response, SourceError> {
-        let mut request = self
-            .ways
-            .to(&url)
-            .get(url.clone())
-            .header(AUTHORIZATION, key.header()?)
-            .header(ACCEPT, "application/json")
-            .header(ACCEPT_ENCODING, "gzip");
-        if let Some(etag) = condition {
-            request = request.header(IF_NONE_MATCH, etag);
+        let accept = match request.expects {
+            Expects::Json | Expects::JsonOrCsv => "application/json",
+            Expects::Csv => "text/csv, application/octet-stream, */*;q=0.5",
+        };
+        let mut builder = self.ways.to(&url).request(request.method.clone(), url.clone());
+        builder = builder.header(ACCEPT, accept).header(ACCEPT_ENCODING, "gzip");
+        if request.takes_key() {
+            builder = builder.header(AUTHORIZATION, key.header()?);
         }
-        match timeout(self.idle_timeout, request.send()).await {
+        if request.method == Method::POST {
+            builder = builder.header(CONTENT_LENGTH, 0);
+        }
+        if let Some(etag) = condition {
+            builder = builder.header(IF_NONE_MATCH, etag);
+        }
+        let patience = self.patience(request);
+        match timeout(patience, builder.send()).await {
             Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(SourceError::of_connection(path, &way_to(&url), &error)),
+            Ok(Err(error)) => Err(SourceError::of_connection(request, &way_to(&url), &error)),
             Err(_) => Err(SourceError::Network {
-                path: path.to_owned(),
+                call: request.call(),
                 problem: NetworkProblem::Lost,
-                cause: format!("no answer from {} within {:?}", way_to(&url), self.idle_timeout),
+                cause: format!("no answer from {} within {patience:?}", way_to(&url)),
             }),
         }
     }
 
+    /// How long an answer's head may take: a CSV is made before it begins.
+    fn patience(&self, request: &Request) -> Duration {
+        let is_made_first = request.expects == Expects::Csv && request.takes_key();
+        if is_made_first { self.idle_timeout.max(CSV_HEAD_TIMEOUT) } else { self.idle_timeout }
+    }
+
     async fn accept(&self, response: Response, request: &Request, key: &ApiKey) -> Result<Answer, SourceError> {
-        let Some(media_type) = not_json(response.headers()) else {
-            let body = Body::new(response, request.path(), self.idle_timeout);
+        let Some(media_type) = other_than(request.expects, response.headers()) else {
+            let body = Body::new(response, request, self.idle_timeout);
             return body.map(Answer::Body).map_err(|problem| SourceError::broken(request, key.redact(&problem)));
         };
         let words = self.words(response, request, key).await.map_or_else(String::new, |words| format!(": {words}"));
-        Err(SourceError::broken(request, format!("answered {media_type} instead of JSON{words}")))
+        Err(SourceError::broken(request, format!("answered {media_type} instead of {}{words}", request.expects.name())))
     }
 
     async fn refusal(&self, response: Response, request: &Request, key: &ApiKey) -> SourceError {
         SourceError::Refused {
             purpose: request.purpose,
-            path: request.path().to_owned(),
+            call: request.call(),
             status: response.status().as_u16(),
             retry_after: retry_after(response.headers(), Utc::now()),
             message: self.words(response, request, key).await,
@@ -259,7 +233,7 @@ impl Client {
 
     /// The service's words in the body of an answer that is no data: as much of it as comes.
     async fn words(&self, response: Response, request: &Request, key: &ApiKey) -> Option<String> {
-        let mut body = Body::new(response, request.path(), self.idle_timeout).ok()?;
+        let mut body = Body::new(response, request, self.idle_timeout).ok()?;
         let mut inflate = body.inflate().of_any_kind();
         let mut text = Vec::new();
         let full = || SourceError::broken(request, "more words than anyone reads");
@@ -282,6 +256,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+    use crate::contract::{Dataset, Window};
     use crate::source::test_server::{Play, TestServer, answer};
     use crate::source::{ErrorKind, read_small};
 
@@ -292,19 +267,24 @@ mod tests {
         }
     }
 
+    fn november(enrollment: &str) -> Slice {
+        let window = Window::Period("2024-11".parse().unwrap());
+        Slice { dataset: Dataset::UsageDetails, enrollment: enrollment.parse().unwrap(), window }
+    }
+
     fn key() -> ApiKey {
         ApiKey::from_text("key-of-100").unwrap()
     }
 
     fn usage(client: &Client) -> Request {
-        client.usage_request(&"100".parse().unwrap(), "2024-11".parse().unwrap())
+        client.request(&november("100"), ApiVersion::V3, Way::Json)
     }
 
     /// Asks a server that plays this for usage; gives also what it was asked.
     async fn ask(plays: Vec<Play>, condition: Option<&[u8]>) -> (Result<Answer, SourceError>, Vec<String>) {
         let server = TestServer::start(plays).await;
         let client = Client::new(ClientOptions::local(format!("http://{}", server.address))).unwrap();
-        let answer = client.get(&usage(&client), &key(), condition).await;
+        let answer = client.ask(&usage(&client), &key(), condition).await;
         (answer, server.asked())
     }
 
@@ -503,13 +483,13 @@ mod tests {
     #[test]
     fn requests_are_built_from_checked_names() {
         let client = Client::new(ClientOptions::local("http://127.0.0.1:8080/azure/")).unwrap();
-        let request = client.usage_request(&"a:1".parse().unwrap(), "2024-11".parse().unwrap());
+        let request = client.request(&november("a:1"), ApiVersion::V3, Way::Json);
         assert_eq!(request.text(), "/v3/enrollments/a%3A1/billingPeriods/202411/usagedetails");
         assert_eq!(
             request.url(),
             "http://127.0.0.1:8080/azure/v3/enrollments/a%3A1/billingPeriods/202411/usagedetails"
         );
-        let periods = client.billing_periods_request(&"100".parse().unwrap());
+        let periods = client.billing_periods_request(&"100".parse().unwrap(), ApiVersion::V2);
         assert_eq!(periods.text(), "/v2/enrollments/100/billingperiods");
         let link = "http://127.0.0.1:8080/azure/v3/enrollments/a%3A1/usagedetails?t=1";
         let next = client.next_request(&request, link, &key()).unwrap();

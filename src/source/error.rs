@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::client::{Purpose, Request};
+use super::request::{Purpose, Request};
 use super::retry::Stop;
 
 /// How many characters of a foreign text (a service's message, a host, a path) stand in an error.
@@ -57,12 +57,12 @@ pub enum SourceError {
         hint: Option<&'static str>,
     },
     /// The service answered with a status that is no success.
-    #[error("GET {path} answered {status}{}", said(.message))]
+    #[error("{call} answered {status}{}", said(.message))]
     Refused {
         /// What was asked for; it decides what 400 and 404 mean.
         purpose: Purpose,
-        /// The URL's path.
-        path: String,
+        /// Method and path.
+        call: String,
         /// The HTTP status.
         status: u16,
         /// The service's own words.
@@ -71,28 +71,28 @@ pub enum SourceError {
         retry_after: Option<Duration>,
     },
     /// No answer, or a connection lost in the middle of one.
-    #[error("GET {path}: {cause}")]
+    #[error("{call}: {cause}")]
     Network {
-        /// The URL's path.
-        path: String,
+        /// Method and path.
+        call: String,
         /// What stood in the way.
         problem: NetworkProblem,
         /// It in words.
         cause: String,
     },
     /// An answer that cannot be used as it came (HTML, nothing, cut, corrupt), but may be whole next time.
-    #[error("GET {path}: {problem}")]
+    #[error("{call}: {problem}")]
     Broken {
-        /// The URL's path.
-        path: String,
+        /// Method and path.
+        call: String,
         /// What came.
         problem: String,
     },
     /// A whole answer that must not be followed or believed: a foreign link or redirect, a bomb, an impossible id.
-    #[error("GET {path}: {problem}")]
+    #[error("{call}: {problem}")]
     Content {
-        /// The URL's path.
-        path: String,
+        /// Method and path.
+        call: String,
         /// What came.
         problem: String,
     },
@@ -125,12 +125,12 @@ fn said(message: &Option<String>) -> String {
 impl SourceError {
     /// An answer to `request` that may be whole next time: retried, then unavailable.
     pub fn broken(request: &Request, problem: impl Into<String>) -> Self {
-        SourceError::Broken { path: request.path().to_owned(), problem: problem.into() }
+        SourceError::Broken { call: request.call(), problem: problem.into() }
     }
 
     /// A whole answer to `request` that must be looked at: not retried.
     pub fn content(request: &Request, problem: impl Into<String>) -> Self {
-        SourceError::Content { path: request.path().to_owned(), problem: problem.into() }
+        SourceError::Content { call: request.call(), problem: problem.into() }
     }
 
     pub(super) fn setting(problem: impl Into<String>, hint: &'static str) -> Self {
@@ -141,6 +141,7 @@ impl SourceError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             SourceError::Setting { .. } => ErrorKind::Usage,
+            SourceError::Refused { purpose: Purpose::Blob, .. } => ErrorKind::Unavailable,
             SourceError::Refused { status: 401 | 403, .. } => ErrorKind::Key,
             SourceError::Refused { status: 407, .. }
             | SourceError::Network { problem: NetworkProblem::ProxyLogin, .. } => ErrorKind::Usage,
@@ -176,6 +177,9 @@ impl SourceError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             SourceError::Setting { hint, .. } => *hint,
+            SourceError::Refused { status: 400 | 401 | 403 | 404, purpose: Purpose::Blob, .. } => {
+                Some("a report's file is there for an hour only: run again, and a new report is made")
+            }
             SourceError::Refused { status: 401, .. } => Some(
                 "the API key is missing, wrong or expired (keys live about 180 days), or its view does not include \
                  this data; see BILLING_LAKE_API_KEY and BILLING_LAKE_API_KEY_FILE",
@@ -190,8 +194,14 @@ impl SourceError {
             SourceError::Refused { status: 400 | 404, purpose: Purpose::BillingPeriods, .. } => {
                 Some("check the enrollment number (--enrollment) and --endpoint")
             }
-            SourceError::Refused { status: 400 | 404, purpose: Purpose::UsageDetails, .. } => {
+            SourceError::Refused { status: 400 | 404, purpose: Purpose::Period, .. } => {
                 Some("the period was listed, yet is not served (moved enrollment?); the file in place stays")
+            }
+            SourceError::Refused { status: 400 | 404, purpose: Purpose::Dates, .. } => {
+                Some("there may be no data for these days, or the enrollment was moved; a file in place stays")
+            }
+            SourceError::Refused { status: 400 | 404, purpose: Purpose::Report, .. } => {
+                Some("the service makes no report of it (no data, moved enrollment?); the file in place stays")
             }
             SourceError::Network { problem: NetworkProblem::Certificate, .. } => Some(
                 "if the service or a proxy uses a private certificate authority, name its PEM file with --ca-bundle",
@@ -250,7 +260,7 @@ impl SourceError {
     }
 
     /// A failure of the HTTP library before an answer stood.
-    pub(super) fn of_connection(path: &str, host: &str, error: &reqwest::Error) -> Self {
+    pub(super) fn of_connection(request: &Request, host: &str, error: &reqwest::Error) -> Self {
         let root = root_cause(error);
         let (problem, cause) = if let Some(problem) = certificate_problem(error) {
             (problem, format!("the certificate of {host} is not trusted: {root}"))
@@ -266,13 +276,13 @@ impl SourceError {
         } else {
             (NetworkProblem::Lost, format!("no answer from {host}: {root}"))
         };
-        SourceError::Network { path: path.to_owned(), problem, cause }
+        SourceError::Network { call: request.call(), problem, cause }
     }
 
     /// A connection lost in the middle of a body.
-    pub(super) fn of_body(path: &str, received: u64, error: &reqwest::Error) -> Self {
+    pub(super) fn of_body(call: &str, received: u64, error: &reqwest::Error) -> Self {
         let cause = format!("the body broke off after {received} bytes: {}", root_cause(error));
-        SourceError::Network { path: path.to_owned(), problem: NetworkProblem::Lost, cause }
+        SourceError::Network { call: call.to_owned(), problem: NetworkProblem::Lost, cause }
     }
 }
 
@@ -354,13 +364,13 @@ mod tests {
     use super::*;
 
     fn refused(status: u16, purpose: Purpose) -> SourceError {
-        SourceError::Refused { purpose, path: "/v3/x".into(), status, message: None, retry_after: None }
+        SourceError::Refused { purpose, call: "GET /v3/x".into(), status, message: None, retry_after: None }
     }
 
     #[test]
     fn a_status_decides_kind_and_retry() {
         use ErrorKind::{Key, Unavailable, Usage};
-        let usage = |status| refused(status, Purpose::UsageDetails);
+        let usage = |status| refused(status, Purpose::Period);
         for (status, kind, retryable) in [
             (400, Unavailable, false),
             (401, Key, false),
@@ -393,13 +403,13 @@ mod tests {
     fn an_error_that_was_given_up_says_when_to_come_back() {
         let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
         let stop = Stop::Wait { asked: Duration::from_secs(7200), left: Duration::from_secs(900) };
-        let error = refused(429, Purpose::UsageDetails).given_up(stop, now);
+        let error = refused(429, Purpose::Period).given_up(stop, now);
         assert_eq!(
             error.to_string(),
             "GET /v3/x answered 429 (the wait of 2 h does not fit into the 15 min left of --max-wait; \
              come back after 2023-11-15T00:13:20Z)"
         );
         assert_eq!(error.kind(), ErrorKind::Unavailable);
-        assert_eq!(refused(401, Purpose::UsageDetails).given_up(Stop::Final, now).status(), Some(401));
+        assert_eq!(refused(401, Purpose::Period).given_up(Stop::Final, now).status(), Some(401));
     }
 }

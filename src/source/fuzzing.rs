@@ -11,7 +11,7 @@ use reqwest::Url;
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue};
 
 use super::body::Encoding;
-use super::client::{Client, ClientOptions, Request};
+use super::client::{Client, ClientOptions};
 use super::error::{ErrorKind, SourceError};
 use super::inflate::Inflate;
 use super::key::ApiKey;
@@ -19,7 +19,8 @@ use super::link::{admit_next, admit_redirect};
 use super::origin::Origins;
 use super::periods::parse_billing_periods;
 use super::refusal::{retry_after, service_message};
-use crate::contract::{BillingPeriod, Enrollment};
+use super::request::Request;
+use crate::contract::{ApiVersion, BillingPeriod, Enrollment};
 
 /// Longer inputs say nothing new.
 const MAX_INPUT: usize = 60 << 10;
@@ -303,7 +304,7 @@ fn unescaped(bytes: &[u8]) -> Vec<u8> {
 static REQUEST: LazyLock<Request> = LazyLock::new(|| {
     let options = ClientOptions { endpoint: "http://127.0.0.1:1".to_owned(), ..ClientOptions::default() };
     let client = Client::new(options).expect("a client that never asks");
-    client.billing_periods_request(&"100".parse().expect("an enrollment number"))
+    client.billing_periods_request(&"100".parse().expect("an enrollment number"), ApiVersion::V2)
 });
 
 /// The answer to a billing periods request.

@@ -17,9 +17,9 @@ pub struct Inflate {
 }
 
 impl Inflate {
-    pub(super) fn new(path: &str, encoding: Encoding) -> Self {
+    pub(super) fn new(call: &str, encoding: Encoding) -> Self {
         let gzip = (encoding == Encoding::Gzip).then(|| (Gunzip::new(), Buffer::new()));
-        let text = TextBound { path: path.to_owned(), limit: MAX_PAGE_BYTES, produced: 0, begun: false };
+        let text = TextBound { call: call.to_owned(), limit: MAX_PAGE_BYTES, produced: 0, begun: false };
         Inflate { gzip, text }
     }
 
@@ -87,7 +87,7 @@ impl Inflate {
 
 /// What is asked of an answer's text as it comes: that it stays within a bound and does not begin like HTML.
 struct TextBound {
-    path: String,
+    call: String,
     limit: u64,
     produced: u64,
     begun: bool,
@@ -98,13 +98,13 @@ impl TextBound {
         self.produced += text.len() as u64;
         if self.produced > self.limit {
             let problem = format!("the answer unpacks to more than {} bytes", self.limit);
-            return Err(SourceError::Content { path: self.path.clone(), problem });
+            return Err(SourceError::Content { call: self.call.clone(), problem });
         }
         if !self.begun
             && let Some(first) = text.iter().find(|b| !b.is_ascii_whitespace() && !matches!(b, 0xef | 0xbb | 0xbf))
         {
             if *first == b'<' {
-                return Err(self.broken("the answer is HTML or XML instead of JSON"));
+                return Err(self.broken("the answer is HTML or XML instead of data"));
             }
             self.begun = true;
         }
@@ -112,7 +112,7 @@ impl TextBound {
     }
 
     fn broken(&self, problem: &str) -> SourceError {
-        SourceError::Broken { path: self.path.clone(), problem: problem.to_owned() }
+        SourceError::Broken { call: self.call.clone(), problem: problem.to_owned() }
     }
 }
 

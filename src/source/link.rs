@@ -73,8 +73,29 @@ pub(super) fn admit_redirect(
     enrollment: &Enrollment,
     period: Option<BillingPeriod>,
 ) -> Result<Url, String> {
+    admit("the redirect", location, from, origins, enrollment, period)
+}
+
+/// Where a report is asked for, or why it is not: as with redirects.
+pub(super) fn admit_report(
+    address: &[u8],
+    from: &Url,
+    origins: &Origins,
+    enrollment: &Enrollment,
+) -> Result<Url, String> {
+    admit("the reportUrl", address, from, origins, enrollment, None)
+}
+
+fn admit(
+    what: &str,
+    location: &[u8],
+    from: &Url,
+    origins: &Origins,
+    enrollment: &Enrollment,
+    period: Option<BillingPeriod>,
+) -> Result<Url, String> {
     let text = String::from_utf8_lossy(location);
-    let refused = |why: &str| Err(format!("the redirect {why}: {}", without_query(&text)));
+    let refused = |why: &str| Err(format!("{what} {why}: {}", without_query(&text)));
     if location.len() > MAX_LINK_BYTES {
         return refused("is longer than 16 KiB");
     }

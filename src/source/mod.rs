@@ -8,14 +8,17 @@
 //! What this room must never know: Arrow, a decoder, the lake. What only this room knows: the text of an [`ApiKey`].
 //!
 //! ```no_run
-//! use billing_lake::source::{Answer, ApiKey, Client, ClientOptions, SourceError};
+//! use billing_lake::contract::{ApiVersion, Dataset, Slice, Window};
+//! use billing_lake::source::{Answer, ApiKey, Client, ClientOptions, SourceError, Way};
 //!
 //! # async fn run() -> Result<(), SourceError> {
 //! let key = ApiKey::from_file("key.txt".as_ref())?;
 //! let client = Client::new(ClientOptions::default())?;
 //! let enrollment = "100".parse().expect("digits are an enrollment number");
-//! let request = client.usage_request(&enrollment, "2024-11".parse().expect("a month"));
-//! if let Answer::Body(mut body) = client.get(&request, &key, None).await? {
+//! let window = Window::Period("2024-11".parse().expect("a month"));
+//! let slice = Slice { dataset: Dataset::UsageDetails, enrollment, window };
+//! let request = client.request(&slice, ApiVersion::V3, Way::Json);
+//! if let Answer::Body(mut body) = client.ask(&request, &key, None).await? {
 //!     let mut inflate = body.inflate();
 //!     let mut bytes = 0;
 //!     while let Some(chunk) = body.chunk().await? {
@@ -43,20 +46,24 @@ mod link;
 mod origin;
 mod periods;
 mod refusal;
+mod request;
 mod retry;
+mod submitted;
 #[cfg(test)]
 mod test_server;
 mod way;
 
 pub use body::{Answer, Body, Encoding, read_small};
-pub use client::{Client, ClientOptions, DEFAULT_ENDPOINT, Purpose, Request};
+pub use client::{Client, ClientOptions, DEFAULT_ENDPOINT};
 pub(crate) use error::misleads;
 pub use error::{ErrorKind, NetworkProblem, SourceError};
 pub use files::{Input, Inputs, STANDARD_INPUT};
 pub use inflate::{Inflate, MAX_PAGE_BYTES};
 pub use key::ApiKey;
 pub use periods::{PeriodEntry, parse_billing_periods};
+pub use request::{Purpose, Request, Way};
 pub use retry::{Decision, RetryPolicy, Stop, random_fraction};
+pub use submitted::ReportStatus;
 
 #[cfg(test)]
 mod tests {

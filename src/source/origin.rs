@@ -31,9 +31,11 @@ impl Origins {
         &self.endpoint
     }
 
-    /// The endpoint's URL with that path of the API.
+    /// The endpoint's URL with that path of the API, and perhaps parameters.
     pub(super) fn url(&self, path: &str) -> Url {
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         let mut url = self.endpoint.clone();
+        url.set_query(query);
         url.set_path(&format!("{}{path}", self.prefix));
         url
     }

@@ -4,10 +4,10 @@ use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
-use super::client::Request;
 use super::error::{SourceError, shown};
 use super::key::ApiKey;
-use crate::contract::BillingPeriod;
+use super::request::Request;
+use crate::contract::{BillingPeriod, Dataset};
 
 /// A billing period that the service lists. A dataset is there when its link is neither null nor empty nor absent; the
 /// links themselves name an old version of the API and are not followed.
@@ -23,6 +23,19 @@ pub struct PeriodEntry {
     pub has_marketplace: bool,
     /// Whether there is a price sheet.
     pub has_price_sheet: bool,
+}
+
+impl PeriodEntry {
+    /// Whether there is that dataset.
+    pub fn has(&self, dataset: Dataset) -> bool {
+        match dataset.of_periods() {
+            Dataset::BillingPeriods => true,
+            Dataset::PriceSheet => self.has_price_sheet,
+            Dataset::BalanceSummary => self.has_balance,
+            Dataset::MarketplaceCharges | Dataset::MarketplaceChargesByDate => self.has_marketplace,
+            Dataset::UsageDetails | Dataset::UsageDetailsByDate => self.has_usage,
+        }
+    }
 }
 
 /// Reads the answer to a billing periods request, newest period first. A period listed twice has what either entry has.
@@ -95,7 +108,11 @@ mod tests {
     fn parse(text: &str) -> Result<Vec<PeriodEntry>, SourceError> {
         let client = Client::new(ClientOptions::local("http://127.0.0.1:1")).unwrap();
         let key = ApiKey::from_text("secret-of-100").unwrap();
-        parse_billing_periods(&client.billing_periods_request(&"100".parse().unwrap()), &key, text.as_bytes())
+        parse_billing_periods(
+            &client.billing_periods_request(&"100".parse().unwrap(), crate::contract::ApiVersion::V2),
+            &key,
+            text.as_bytes(),
+        )
     }
 
     #[test]

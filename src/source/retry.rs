@@ -146,13 +146,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn refused(status: u16, retry_after: Option<Duration>) -> SourceError {
-        SourceError::Refused {
-            purpose: Purpose::UsageDetails,
-            path: "/v3/x".into(),
-            status,
-            message: None,
-            retry_after,
-        }
+        SourceError::Refused { purpose: Purpose::Period, call: "GET /v3/x".into(), status, message: None, retry_after }
     }
 
     #[test]
@@ -181,7 +175,7 @@ mod tests {
     #[test]
     fn what_cannot_get_better_is_not_asked_again() {
         let certificate = SourceError::Network {
-            path: "/v3/x".into(),
+            call: "GET /v3/x".into(),
             problem: NetworkProblem::Certificate,
             cause: "unknown issuer".into(),
         };

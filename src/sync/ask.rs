@@ -78,7 +78,7 @@ impl Asker {
     ) -> Result<Answer, SourceError> {
         self.take_turn(request, effort).await;
         effort.attempts += 1;
-        self.client.get(request, &self.key, condition).await
+        self.client.ask(request, &self.key, condition).await
     }
 
     /// Waits before the next attempt, or says that there is none.
@@ -141,7 +141,7 @@ impl Asker {
         }
     }
 
-    async fn wait(&self, request: &Request, time: Duration, asked: bool, why: &str, effort: &mut Effort) {
+    pub(super) async fn wait(&self, request: &Request, time: Duration, asked: bool, why: &str, effort: &mut Effort) {
         self.progress.waiting(&Wait { slice: effort.slice.as_ref(), path: request.path(), time, asked, why });
         self.clock.sleep(time).await;
         effort.waited += time;

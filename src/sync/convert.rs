@@ -16,7 +16,7 @@ use super::sanity::Expected;
 use super::spill::Spill;
 use super::writer::{MaxRejected, Origin, PageError, SliceWriter, WriterOptions, internal, invalid_text};
 use super::{ErrorKind, RunError, RunReport, SliceOutcome, SliceReport};
-use crate::contract::{BillingPeriod, Dataset, Enrollment, Slice};
+use crate::contract::{BillingPeriod, Contract, Dataset, Enrollment, Slice, Window};
 use crate::decode::{Form, Options, RowScope};
 use crate::lake::{Lake, LastRun, Run, StagedFile, WriteOptions};
 use crate::source::{Input, Inputs};
@@ -34,6 +34,8 @@ pub struct ConvertOptions {
     /// Text that is no valid Unicode rejects its row, instead of being replaced, and what only looks wrong fails its
     /// period, instead of being warned about.
     pub strict: bool,
+    /// Whether tags are wanted as a map too.
+    pub tags_map: bool,
     /// How files are written.
     pub write: WriteOptions,
     /// Bytes that the process may hold.
@@ -42,6 +44,13 @@ pub struct ConvertOptions {
     pub clock: Arc<dyn Clock>,
     /// Ends the run early once it is pulled.
     pub interrupt: Interrupt,
+}
+
+impl ConvertOptions {
+    fn contract(&self) -> Arc<Contract> {
+        let contract = Contract::of(self.dataset);
+        if self.tags_map { Arc::new(contract.with_tags_map()) } else { contract }
+    }
 }
 
 /// Bytes of a file after which its rows are committed in parts: nothing is ever rolled back here, and the sooner rows
@@ -69,7 +78,7 @@ pub fn convert(lake: &Lake, inputs: Vec<Inputs>, options: &ConvertOptions, progr
 /// The enrollment's billing periods that are in the lake already, with the rows that their files say they hold.
 fn in_place(lake: &Lake, options: &ConvertOptions) -> Result<BTreeMap<BillingPeriod, Option<u64>>, RunError> {
     let files = lake.files(options.dataset)?.into_iter().filter(|file| file.slice.enrollment == options.enrollment);
-    Ok(files.filter_map(|file| Some((file.slice.period?, file.state.ok().map(|state| state.rows)))).collect())
+    Ok(files.filter_map(|file| Some((file.slice.period()?, file.state.ok().map(|state| state.rows)))).collect())
 }
 
 struct Conversion<'a> {
@@ -137,8 +146,9 @@ impl Conversion<'_> {
         decode.group_bytes = shares.group_bytes;
         decode.page_bytes = shares.page_bytes.min(PART_BYTES);
         let options = WriterOptions {
-            dataset: self.options.dataset,
+            contract: self.options.contract(),
             enrollment: self.options.enrollment.clone(),
+            window: None,
             decode,
             write: self.options.write.clone(),
             max_rejected: self.options.max_rejected,
@@ -152,8 +162,9 @@ impl Conversion<'_> {
         let name = input.name().to_owned();
         let wrong = |error: PageError| match error {
             PageError::Slice(error) => error,
-            other => RunError::new(ErrorKind::Data, format!("{name}: {other}"))
-                .with_hint("convert reads JSON pages, arrays and NDJSON (plain, gzip or zstd); nothing was published"),
+            other => RunError::new(ErrorKind::Data, format!("{name}: {other}")).with_hint(
+                "convert reads CSV, JSON pages, arrays and NDJSON (plain, gzip or zstd); nothing was published",
+            ),
         };
         first.begin_page(None, false);
         while let Some(text) = input.chunk()? {
@@ -191,7 +202,11 @@ impl Conversion<'_> {
     }
 
     fn slice(&self, period: BillingPeriod) -> Slice {
-        Slice { dataset: self.options.dataset, enrollment: self.options.enrollment.clone(), period: Some(period) }
+        Slice {
+            dataset: self.options.dataset,
+            enrollment: self.options.enrollment.clone(),
+            window: Window::Period(period),
+        }
     }
 
     fn stage(

@@ -7,13 +7,15 @@ use sha2::{Digest, Sha256};
 use super::ask::{Asker, Effort};
 use super::pipeline::{Committed, Pipeline};
 use super::progress::SoFar;
+use super::route::Route;
 use super::sanity::Expected;
+use super::submission::{Reported, may_submit_again};
 use super::writer::{Origin, PageError, SliceWriter};
 use super::{ErrorKind, RunError, SliceReport};
 use crate::contract::Slice;
-use crate::decode::DecodeError;
+use crate::decode::{DecodeError, Form};
 use crate::lake::StagedFile;
-use crate::source::{Answer, Body, Request, SourceError};
+use crate::source::{Answer, Body, Purpose, Request, SourceError};
 
 /// Reads of a slice until its pages belong to one state: the first and two more.
 const READS: u32 = 3;
@@ -24,10 +26,17 @@ const EMPTY_PAGES: u32 = 1_000;
 /// What is to be read.
 pub(super) struct Wanted<'a> {
     pub(super) slice: &'a Slice,
-    /// Its first page.
+    /// Its first page, or its CSV.
     pub(super) request: &'a Request,
+    pub(super) route: Route,
+    /// Whether a report takes the place of pages that tear at each reading.
+    pub(super) may_become_report: bool,
+    /// What to have a report of.
+    pub(super) reported: Reported<'a>,
     /// The answer to that, if it is there already.
     pub(super) first: Option<Body>,
+    /// The ETag of the first page, when it was just asked for on the way to a report.
+    pub(super) etag_of_pages: Option<Vec<u8>>,
     /// What its rows are compared with.
     pub(super) expected: Expected,
 }
@@ -39,6 +48,8 @@ enum ReadError {
     Again(String),
     /// A page that was committed in parts is wrong: the same, but whoever repeats it is believed.
     Wrong(String),
+    /// The file of a report is not there any more.
+    Gone(SourceError),
     /// The slice has failed.
     Failed(RunError),
 }
@@ -60,17 +71,25 @@ impl Asker {
     pub(super) async fn fetch(
         &self,
         wanted: Wanted<'_>,
-        make: impl Fn() -> SliceWriter,
+        make: impl Fn(Form) -> SliceWriter,
         effort: &mut Effort,
         report: &mut SliceReport,
     ) -> Result<StagedFile, RunError> {
-        let Wanted { slice, request, mut first, expected } = wanted;
+        let Wanted { slice, request, mut route, may_become_report, reported, mut first, mut etag_of_pages, expected } =
+            wanted;
         let mut reads = 0;
         let mut wrong_before = None;
         loop {
             reads += 1;
-            let pipeline = Pipeline::start(make());
-            let read = self.interrupt.or(self.read(&pipeline, slice, request, first.take(), effort)).await;
+            report.via = Some(route.as_str());
+            let pipeline = Pipeline::start(make(route.form(slice.dataset)));
+            let read = async {
+                match route {
+                    Route::Report => self.read_report(&pipeline, &reported, etag_of_pages.take(), effort).await,
+                    Route::Pages | Route::Csv => self.read(&pipeline, slice, request, first.take(), effort).await,
+                }
+            };
+            let read = self.interrupt.or(read).await;
             let why = match read.unwrap_or_else(|interrupted| Err(interrupted.into())) {
                 Ok((etag, tear_check)) => {
                     report.tear_check = tear_check;
@@ -90,6 +109,10 @@ impl Asker {
                     pipeline.abandon().await;
                     return Err(error);
                 }
+                Err(ReadError::Gone(error)) => {
+                    pipeline.abandon().await;
+                    return Err(error.into());
+                }
                 Err(ReadError::Wrong(why)) if wrong_before.as_ref() == Some(&why) => {
                     pipeline.abandon().await;
                     return Err(SourceError::content(request, why).into());
@@ -101,16 +124,58 @@ impl Asker {
                 Err(ReadError::Again(why)) => why,
             };
             pipeline.abandon().await;
-            // The path is told once.
-            let told = format!("GET {}: ", request.path());
+            // What was called is told once.
+            let told = format!("{}: ", request.call());
             let why = why.strip_prefix(&told).unwrap_or(&why);
+            if reads == READS && route == Route::Pages && may_become_report {
+                tracing::warn!(
+                    "{slice}: {why}, at each of {READS} reads: a report is asked for, which is of one moment"
+                );
+                (route, reads) = (Route::Report, 0);
+                continue;
+            }
             if reads == READS {
-                let message = format!("GET {}: {why}, at each of {READS} reads", request.path());
+                let message = format!("{}: {why}, at each of {READS} reads", request.call());
                 return Err(RunError::new(ErrorKind::Unavailable, message)
                     .with_hint("the service is renewing its data: run again later; the file in place stays"));
             }
             // The service is at work on its data: a moment later it may be done.
             self.interrupt.or(self.pause(request, reads, SourceError::broken(request, why), effort)).await??;
+        }
+    }
+
+    /// Reads the file of a report. Returns the ETag that the slice's pages had before it was submitted and have still.
+    async fn read_report(
+        &self,
+        pipeline: &Pipeline,
+        reported: &Reported<'_>,
+        mut etag_of_pages: Option<Vec<u8>>,
+        effort: &mut Effort,
+    ) -> Result<(Option<Vec<u8>>, Option<&'static str>), ReadError> {
+        let mut gone = 0;
+        loop {
+            let file = self.report_file(reported, etag_of_pages.take(), effort).await?;
+            match self.page(pipeline, &file.request, 1, None, effort).await {
+                Ok((page, _)) => {
+                    let so_far = SoFar { pages: 1, rows: page.rows, bytes: effort.bytes, retries: effort.retries };
+                    self.progress.page(reported.slice, &so_far);
+                    self.forget_report(reported)?;
+                    // The report is of one moment; whether it is of the ETag's, only the pages can tell.
+                    let Some(etag) = file.etag else { return Ok((None, None)) };
+                    if !self.is_whole(reported.pages, Some(&etag), None, effort).await? {
+                        return Err(ReadError::Again("the data changed while its report was made".to_owned()));
+                    }
+                    return Ok((Some(etag), Some("etag")));
+                }
+                Err(ReadError::Gone(error)) => {
+                    gone += 1;
+                    self.forget_report(reported)?;
+                    if !may_submit_again(gone) {
+                        return Err(ReadError::Gone(error));
+                    }
+                }
+                Err(other) => return Err(other),
+            }
         }
     }
 
@@ -139,7 +204,7 @@ impl Asker {
             let Some(link) = page.page.next_link.take() else { break };
             let request = self.client.next_request(first_request, &link, &self.key)?;
             if pages == self.max_pages {
-                let problem = format!("GET {}: more than {pages} pages follow each other", first_request.path());
+                let problem = format!("{}: more than {pages} pages follow each other", first_request.call());
                 return Err(RunError::new(ErrorKind::Data, problem)
                     .with_hint("a chain of pages without end? If the period is that large, allow more with --max-pages")
                     .into());
@@ -179,6 +244,9 @@ impl Asker {
                     Err(error) if number > 1 && is_gone(&error) => {
                         // A link lives no longer than the data that it leads through.
                         return Err(ReadError::Again(format!("page {number} is no longer served")));
+                    }
+                    Err(error) if request.purpose() == Purpose::Blob && is_refused(&error) => {
+                        return Err(ReadError::Gone(error));
                     }
                     Err(error) => {
                         self.pause(request, attempt, error, effort).await?;
@@ -259,6 +327,11 @@ impl Asker {
 /// Whether the service does not know the page any more.
 fn is_gone(error: &SourceError) -> bool {
     matches!(error.status(), Some(400 | 404 | 410))
+}
+
+/// Whether the host of a report's file refuses it: its address works for an hour.
+fn is_refused(error: &SourceError) -> bool {
+    is_gone(error) || matches!(error.status(), Some(401 | 403))
 }
 
 /// Enough of a URL's hash to tell it from those of a million other pages.

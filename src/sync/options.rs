@@ -1,10 +1,11 @@
 //! What a run is to do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::clock::{Clock, SystemClock};
 use super::{Interrupt, MaxRejected, Periods, Recheck};
-use crate::contract::{Dataset, Enrollment};
+use crate::contract::{ApiVersion, Contract, Dataset, DateRange, Enrollment, WindowKind};
 use crate::lake::WriteOptions;
 use crate::source::{ApiKey, RetryPolicy};
 
@@ -16,6 +17,16 @@ pub struct SyncOptions {
     pub datasets: Vec<Dataset>,
     /// Billing periods.
     pub periods: Periods,
+    /// A range of dates instead of billing periods: datasets of billing periods are not asked for then.
+    pub dates: Option<DateRange>,
+    /// Versions of the API, for datasets that are not to be asked for in their default one.
+    pub versions: BTreeMap<Dataset, ApiVersion>,
+    /// How usage details are fetched.
+    pub via: Via,
+    /// Rows of the file in place from which on [`Via::Auto`] has a report made. Default [`REPORT_ROWS`].
+    pub report_rows: u64,
+    /// Whether tags are wanted as a map too.
+    pub tags_map: bool,
     /// When files in place are checked.
     pub recheck: Recheck,
     /// Fetch and publish again, whatever is in place.
@@ -43,6 +54,23 @@ pub struct SyncOptions {
     pub interrupt: Interrupt,
 }
 
+/// How usage details are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Via {
+    /// As pages of JSON; as a report where the file in place is large, or where pages tear at each reading.
+    #[default]
+    Auto,
+    /// As pages of JSON.
+    Json,
+    /// As one CSV, made while the client waits.
+    Csv,
+    /// As a report that is submitted, asked about, and fetched as CSV from another host.
+    AsyncCsv,
+}
+
+/// Rows from which on a report is quicker than pages, unless told otherwise: a thousand pages.
+pub const REPORT_ROWS: u64 = 1_000_000;
+
 /// Pages that a slice may have unless told otherwise: a hundred million rows in pages as the API cuts them.
 pub const MAX_PAGES: u64 = 100_000;
 
@@ -50,12 +78,24 @@ pub const MAX_PAGES: u64 = 100_000;
 pub const MEMORY: u64 = 256 << 20;
 
 impl SyncOptions {
+    /// The contract of a dataset, as these options shape it.
+    pub fn contract(&self, dataset: Dataset) -> Arc<Contract> {
+        let version = self.versions.get(&dataset.of_periods()).copied();
+        let contract = Contract::of_version(dataset, version.unwrap_or(dataset.default_version()));
+        if self.tags_map { Arc::new(contract.with_tags_map()) } else { contract }
+    }
+
     /// Everything that the API has for these enrollments, with the defaults of the command line.
     pub fn new(enrollments: Vec<(Enrollment, ApiKey)>) -> Self {
         SyncOptions {
             enrollments,
-            datasets: vec![Dataset::UsageDetails],
+            datasets: Dataset::ALL.into_iter().filter(|dataset| dataset.window_kind() != WindowKind::Dates).collect(),
             periods: Periods::All,
+            dates: None,
+            versions: BTreeMap::new(),
+            via: Via::Auto,
+            report_rows: REPORT_ROWS,
+            tags_map: false,
             recheck: Recheck::Auto,
             force: false,
             max_rejected: MaxRejected::None,

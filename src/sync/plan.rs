@@ -122,7 +122,7 @@ pub(crate) fn decide(slice: &Slice, in_place: Option<&LakeFile>, situation: &Sit
     if state.request != situation.request {
         return fetch("the file in place was not made by this request");
     }
-    let due = match (situation.recheck, slice.period) {
+    let due = match (situation.recheck, slice.period()) {
         (Recheck::All, _) => Some("--recheck all"),
         (Recheck::Auto, None) => Some("asked for at every run"),
         (Recheck::Auto, Some(period)) => due(period, situation.today, last_asked(state, situation.checked)),

@@ -7,8 +7,9 @@ use super::ask::{Asker, Effort};
 use super::gate::Gate;
 use super::plan::{Action, Situation, day_of, decide};
 use super::progress::Progress;
+use super::route::Route;
 use super::{ErrorKind, Periods, RunError, SliceOutcome, SliceReport, SyncOptions};
-use crate::contract::{BillingPeriod, Contract, Dataset, Enrollment, Slice};
+use crate::contract::{BillingPeriod, Dataset, DateRange, Enrollment, Slice, Window, WindowKind};
 use crate::lake::{Lake, LakeError, LakeFile, LastRun};
 use crate::source::{Answer, ApiKey, Client, PeriodEntry, Request, SourceError, parse_billing_periods, read_small};
 
@@ -29,6 +30,7 @@ pub(super) struct Listing {
 /// A slice with what is to be done about it.
 pub(super) struct Planned {
     pub(super) slice: Slice,
+    pub(super) route: Route,
     pub(super) request: Request,
     pub(super) action: Action,
     pub(super) report: SliceReport,
@@ -52,7 +54,7 @@ pub async fn list_periods(
     let Some((enrollment, key)) = options.enrollments.first() else {
         return Err(RunError::new(ErrorKind::Usage, "no enrollment is named"));
     };
-    Ok(list(&askers.with(key), enrollment).await?.periods)
+    Ok(list(&askers.with(key), enrollment, options).await?.periods)
 }
 
 /// Makes what asks on behalf of each enrollment; all go through one gate.
@@ -82,12 +84,13 @@ impl<'a> Askers<'a> {
     }
 }
 
-async fn list(asker: &Asker, enrollment: &Enrollment) -> Result<Listing, RunError> {
-    asker.interrupt.or(list_to_the_end(asker, enrollment)).await?
+async fn list(asker: &Asker, enrollment: &Enrollment, options: &SyncOptions) -> Result<Listing, RunError> {
+    let version = options.contract(Dataset::BillingPeriods).api_version();
+    let request = asker.client.billing_periods_request(enrollment, version);
+    asker.interrupt.or(list_to_the_end(asker, request)).await?
 }
 
-async fn list_to_the_end(asker: &Asker, enrollment: &Enrollment) -> Result<Listing, RunError> {
-    let request = asker.client.billing_periods_request(enrollment);
+async fn list_to_the_end(asker: &Asker, request: Request) -> Result<Listing, RunError> {
     let mut effort = Effort::default();
     let mut attempt = 0;
     let mut wrong_before = None;
@@ -140,7 +143,11 @@ pub(super) async fn prepare(
     for (enrollment, key) in &options.enrollments {
         let asker = askers.with(key);
         let planner = Planner { options, in_place: &in_place, last_run: &last_run, asker: &asker };
-        match list(&asker, enrollment).await {
+        if let Some(dates) = options.dates {
+            planned.extend(planner.plan_dates(enrollment, dates));
+            continue;
+        }
+        match list(&asker, enrollment, options).await {
             Ok(listing) => planned.extend(planner.plan(enrollment, &Arc::new(listing))),
             Err(error) if options.enrollments.len() == 1 => return (planned, Some(error)),
             // Other enrollments go on: then each dataset of this one is a slice that failed.
@@ -169,63 +176,79 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn plan(&self, enrollment: &Enrollment, listing: &Arc<Listing>) -> Vec<Planned> {
+        let slice = |dataset, window| Slice { dataset, enrollment: enrollment.clone(), window };
         let mut planned = Vec::new();
-        for dataset in Dataset::ALL.into_iter().filter(|dataset| self.options.datasets.contains(dataset)) {
-            let slice = |period| Slice { dataset, enrollment: enrollment.clone(), period };
-            match dataset {
-                Dataset::BillingPeriods => {
-                    let mut of_list = self.decided(slice(None), listing.request.clone());
-                    of_list.listing = Some(Arc::clone(listing));
-                    planned.push(of_list);
-                }
-                Dataset::UsageDetails => {
-                    let listed: Vec<_> = listing.periods.iter().map(|entry| entry.period).collect();
-                    let (chosen, missing) = self.options.periods.choose(&listed);
-                    let has_usage =
-                        |period| listing.periods.iter().any(|entry| entry.period == period && entry.has_usage);
-                    for period in chosen {
-                        let request = self.asker.client.usage_request(enrollment, period);
-                        planned.push(match has_usage(period) {
-                            true => self.decided(slice(Some(period)), request),
-                            false => self.without_data(slice(Some(period)), request, "the API has no usage for it"),
-                        });
-                    }
-                    let unlisted = missing.into_iter().chain(self.no_longer_listed(enrollment, &listed));
-                    planned.extend(unlisted.map(|period| {
-                        let request = self.asker.client.usage_request(enrollment, period);
-                        self.without_data(slice(Some(period)), request, "the API does not list this billing period")
-                    }));
-                }
+        if self.asks_for(WindowKind::Whole).next().is_some() {
+            let mut of_list = self.decided(slice(Dataset::BillingPeriods, Window::Whole));
+            of_list.listing = Some(Arc::clone(listing));
+            planned.push(of_list);
+        }
+        let listed: Vec<_> = listing.periods.iter().map(|entry| entry.period).collect();
+        let (chosen, missing) = self.options.periods.choose(&listed);
+        for period in chosen {
+            let entry = listing.periods.iter().find(|entry| entry.period == period);
+            for dataset in self.asks_for(WindowKind::Period) {
+                let slice = slice(dataset, Window::Period(period));
+                planned.push(match entry.is_some_and(|entry| entry.has(dataset)) {
+                    true => self.decided(slice),
+                    false => self.without_data(slice, &format!("the API has no {} for it", in_words(dataset))),
+                });
             }
         }
+        for dataset in self.asks_for(WindowKind::Period) {
+            let unlisted = missing.iter().copied().chain(self.no_longer_listed(dataset, enrollment, &listed));
+            planned.extend(unlisted.map(|period| {
+                self.without_data(slice(dataset, Window::Period(period)), "the API does not list this billing period")
+            }));
+        }
         planned
+    }
+
+    /// The slices of a range of dates, for which nothing is listed.
+    fn plan_dates(&self, enrollment: &Enrollment, dates: DateRange) -> Vec<Planned> {
+        let slices = self.asks_for(WindowKind::Dates).map(|dataset| {
+            self.decided(Slice { dataset, enrollment: enrollment.clone(), window: Window::Dates(dates) })
+        });
+        slices.collect()
+    }
+
+    /// The datasets that are asked for and have one file for each of these.
+    fn asks_for(&self, kind: WindowKind) -> impl Iterator<Item = Dataset> {
+        let all = Dataset::ALL.into_iter().filter(move |dataset| dataset.window_kind() == kind);
+        all.filter(|dataset| self.options.datasets.contains(dataset))
     }
 
     /// An enrollment whose billing periods could not be listed.
     fn unlisted(&self, enrollment: &Enrollment, error: &RunError) -> Vec<Planned> {
         let datasets = Dataset::ALL.into_iter().filter(|dataset| self.options.datasets.contains(dataset));
         let failed = datasets.map(|dataset| {
-            let slice = Slice { dataset, enrollment: enrollment.clone(), period: None };
-            let request = self.asker.client.billing_periods_request(enrollment);
+            let slice = Slice { dataset, enrollment: enrollment.clone(), window: Window::Whole };
             let mut report = SliceReport::new(&slice, SliceOutcome::Failed);
             report.error = Some(error.clone());
-            self.planned(slice, request, Action::Refuse, report)
+            self.planned(slice, Route::Pages, Action::Refuse, report)
         });
         failed.collect()
     }
 
     /// Periods that lie in the lake and are gone from the API's list, when all are asked for.
-    fn no_longer_listed(&self, enrollment: &Enrollment, listed: &[BillingPeriod]) -> Vec<BillingPeriod> {
+    fn no_longer_listed(
+        &self,
+        dataset: Dataset,
+        enrollment: &Enrollment,
+        listed: &[BillingPeriod],
+    ) -> Vec<BillingPeriod> {
         if self.options.periods != Periods::All {
             return Vec::new();
         }
-        let of_enrollment = self.in_place.keys().filter(|slice| slice.enrollment == *enrollment);
-        of_enrollment.filter_map(|slice| slice.period).filter(|period| !listed.contains(period)).collect()
+        let in_place = self.in_place.keys().filter(|slice| slice.dataset == dataset && slice.enrollment == *enrollment);
+        in_place.filter_map(Slice::period).filter(|period| !listed.contains(period)).collect()
     }
 
-    fn decided(&self, slice: Slice, request: Request) -> Planned {
-        let contract = Contract::of(slice.dataset);
+    fn decided(&self, slice: Slice) -> Planned {
+        let contract = self.options.contract(slice.dataset);
         let in_place = self.in_place.get(&slice);
+        let route = self.route(&slice);
+        let request = self.request(&slice, route);
         let situation = Situation {
             recheck: self.options.recheck,
             force: self.options.force,
@@ -236,7 +259,7 @@ impl Planner<'_> {
         };
         let (action, why) = decide(&slice, in_place, &situation);
         let mut report = SliceReport::new(&slice, SliceOutcome::Planned);
-        report.api_version = Some(contract.api_version().to_owned());
+        report.api_version = Some(contract.api_version().to_string());
         report.why = Some(why.clone());
         match action {
             Action::NotDue => {
@@ -253,10 +276,10 @@ impl Planner<'_> {
             Action::Check(_) | Action::Compare(_) => describe_in_place(&mut report, in_place),
             Action::Fetch | Action::NoData => {}
         }
-        self.planned(slice, request, action, report)
+        self.planned(slice, route, action, report)
     }
 
-    fn without_data(&self, slice: Slice, request: Request, why: &str) -> Planned {
+    fn without_data(&self, slice: Slice, why: &str) -> Planned {
         let mut report = SliceReport::new(&slice, SliceOutcome::NoData);
         report.why = Some(why.to_owned());
         let in_place = self.in_place.get(&slice);
@@ -264,13 +287,38 @@ impl Planner<'_> {
             report.warnings.push(format!("{why}; the file in place stays"));
         }
         describe_in_place(&mut report, in_place);
-        self.planned(slice, request, Action::NoData, report)
+        self.planned(slice, Route::Pages, Action::NoData, report)
     }
 
-    fn planned(&self, slice: Slice, request: Request, action: Action, report: SliceReport) -> Planned {
-        let state = self.in_place.get(&slice).and_then(|file| file.state.as_ref().ok());
-        let rows_in_place = state.map(|state| state.rows);
-        Planned { slice, request, action, report, asker: self.asker.clone(), rows_in_place, listing: None }
+    fn planned(&self, slice: Slice, route: Route, action: Action, report: SliceReport) -> Planned {
+        let request = self.request(&slice, route);
+        let rows_in_place = self.rows_in_place(&slice);
+        Planned { slice, route, request, action, report, asker: self.asker.clone(), rows_in_place, listing: None }
+    }
+
+    fn route(&self, slice: &Slice) -> Route {
+        Route::choose(self.options.via, slice.dataset, self.rows_in_place(slice), self.options.report_rows)
+    }
+
+    fn request(&self, slice: &Slice, route: Route) -> Request {
+        let version = self.options.contract(slice.dataset).api_version();
+        self.asker.client.request(slice, version, route.way())
+    }
+
+    fn rows_in_place(&self, slice: &Slice) -> Option<u64> {
+        let state = self.in_place.get(slice)?.state.as_ref().ok()?;
+        Some(state.rows)
+    }
+}
+
+/// What a dataset is about, in a sentence.
+fn in_words(dataset: Dataset) -> &'static str {
+    match dataset.of_periods() {
+        Dataset::BillingPeriods => "billing periods",
+        Dataset::PriceSheet => "price sheet",
+        Dataset::BalanceSummary => "balance and summary",
+        Dataset::MarketplaceCharges | Dataset::MarketplaceChargesByDate => "marketplace charges",
+        Dataset::UsageDetails | Dataset::UsageDetailsByDate => "usage",
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::clock::{Clock, SystemClock, stamp};
-use crate::contract::{BillingPeriod, Slice};
+use crate::contract::Slice;
 
 /// What kind of failure it was; each has an exit code of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -139,6 +139,8 @@ pub struct SliceReport {
     pub replaced_texts: u64,
     /// Keys that came twice in a row; the last one counted.
     pub duplicate_keys: u64,
+    /// Rows whose tags could not be read as a map, with `--tags-map`.
+    pub unreadable_tags: u64,
     /// Fields that the contract does not know, by name, with the number of rows.
     pub unknown_fields: BTreeMap<String, u64>,
     /// Fields around the rows that the client does not know, by name, with the number of pages; they are not kept.
@@ -153,6 +155,8 @@ pub struct SliceReport {
     pub waited_seconds: f64,
     /// Version of the API.
     pub api_version: Option<String>,
+    /// How it was fetched: `json`, `csv` or `async-csv`; null when it was not.
+    pub via: Option<&'static str>,
     /// The ETag of the file's rows, when it is text.
     pub etag: Option<String>,
     /// The published file, below the destination.
@@ -178,8 +182,8 @@ impl SliceReport {
         SliceReport {
             dataset: slice.dataset.name(),
             enrollment: slice.enrollment.to_string(),
-            billing_period: slice.period.as_ref().map(BillingPeriod::to_string),
-            date_range: None,
+            billing_period: slice.period().map(|period| period.to_string()),
+            date_range: slice.dates().map(|dates| dates.to_string()),
             outcome,
             why: None,
             rows: 0,
@@ -187,6 +191,7 @@ impl SliceReport {
             rounded_values: 0,
             replaced_texts: 0,
             duplicate_keys: 0,
+            unreadable_tags: 0,
             unknown_fields: BTreeMap::new(),
             unknown_envelope_fields: BTreeMap::new(),
             pages: 0,
@@ -194,6 +199,7 @@ impl SliceReport {
             attempts: 0,
             waited_seconds: 0.0,
             api_version: None,
+            via: None,
             etag: None,
             file: None,
             file_bytes: 0,
@@ -207,8 +213,13 @@ impl SliceReport {
 
     /// The slice in words, as in log lines.
     pub fn name(&self) -> String {
-        let period = self.billing_period.as_ref().map(|period| format!(" {period}")).unwrap_or_default();
-        format!("{} {}{period}", self.dataset, self.enrollment)
+        let window = self.window();
+        format!("{} {}{}{window}", self.dataset, self.enrollment, if window.is_empty() { "" } else { " " })
+    }
+
+    /// Its billing period or range of dates; empty for a dataset that is one file an enrollment.
+    pub fn window(&self) -> &str {
+        self.billing_period.as_deref().or(self.date_range.as_deref()).unwrap_or_default()
     }
 }
 
@@ -329,8 +340,11 @@ mod tests {
     use super::*;
 
     fn report(errors: &[Option<(ErrorKind, bool)>]) -> RunReport {
-        let slice =
-            Slice { dataset: crate::contract::Dataset::UsageDetails, enrollment: "1".parse().unwrap(), period: None };
+        let slice = Slice {
+            dataset: crate::contract::Dataset::UsageDetails,
+            enrollment: "1".parse().unwrap(),
+            window: crate::contract::Window::Whole,
+        };
         let slices = errors.iter().map(|error| match error {
             None => SliceReport::new(&slice, SliceOutcome::Published),
             Some((kind, retryable)) => {

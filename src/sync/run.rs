@@ -16,7 +16,9 @@ use super::plan::Action;
 use super::prepare::{Listing, Planned, etag_text, prepare};
 use super::progress::Progress;
 use super::report::Begun;
+use super::route::Route;
 use super::sanity::Expected;
+use super::submission::Reported;
 use super::writer::{Origin, PageError, SliceWriter, WriterOptions, invalid_text};
 use super::{ErrorKind, RunError, RunReport, SliceOutcome, SliceReport, SyncOptions};
 use crate::contract::Slice;
@@ -162,8 +164,9 @@ async fn check_and_fetch(
     effort: &mut Effort,
     report: &mut SliceReport,
 ) -> Result<SliceOutcome, RunError> {
-    let Planned { slice, request, action, asker, .. } = planned;
+    let Planned { slice, route, request, action, asker, .. } = planned;
     let mut first = None;
+    let mut etag_of_pages = None;
     let mut slot = None;
     if let Action::Check(etag) = action {
         let check = async {
@@ -177,6 +180,8 @@ async fn check_and_fetch(
             Answer::Body(body) if body.etag.as_ref() == Some(etag) && is_in_place(work, planned).await? => {
                 return Ok(SliceOutcome::Unchanged);
             }
+            // It only tells that there is something new to have a report of.
+            Answer::Body(body) if *route == Route::Report => etag_of_pages = body.etag,
             // The answer is the first page. It cannot be kept waiting for its turn, so then it is asked for again.
             Answer::Body(body) => {
                 slot = Arc::clone(&work.slots).try_acquire_owned().ok();
@@ -193,9 +198,18 @@ async fn check_and_fetch(
         ..SliceReport::new(slice, SliceOutcome::Planned)
     };
     asker.progress.started(slice);
-    let scope = slice.period.map_or(RowScope::OfRow, RowScope::Period);
-    let make = || writer(work, slice, Form::Page, scope);
-    let wanted = Wanted { slice, request, first, expected: expected(work, planned) };
+    let make = |form| writer(work, slice, form);
+    let version = work.options.contract(slice.dataset).api_version();
+    let wanted = Wanted {
+        slice,
+        request,
+        route: *route,
+        may_become_report: Route::may_become_report(work.options.via, slice.dataset, version),
+        reported: Reported { lake: &work.lake, slice, version, pages: request },
+        first,
+        etag_of_pages,
+        expected: expected(work, planned),
+    };
     let staged = asker.fetch(wanted, make, effort, report).await?;
     publish(work, staged, report).await?;
     drop(slot);
@@ -212,21 +226,22 @@ async fn is_in_place(work: &Work, planned: &Planned) -> Result<bool, RunError> {
 /// What the slice's rows are compared with.
 fn expected(work: &Work, planned: &Planned) -> Expected {
     Expected {
-        period: planned.slice.period,
+        period: planned.slice.period(),
         rows_in_place: planned.rows_in_place,
         today: work.options.clock.now().date_naive().to_epoch_days(),
     }
 }
 
-fn writer(work: &Work, slice: &Slice, form: Form, scope: RowScope) -> SliceWriter {
-    let mut decode = Options::new(scope);
+fn writer(work: &Work, slice: &Slice, form: Form) -> SliceWriter {
+    let mut decode = Options::new(slice.period().map_or(RowScope::OfRow, RowScope::Period));
     decode.form = form;
     decode.invalid_text = invalid_text(work.options.strict);
     decode.group_bytes = work.shares.group_bytes;
     decode.page_bytes = work.shares.page_bytes;
     let options = WriterOptions {
-        dataset: slice.dataset,
+        contract: work.options.contract(slice.dataset),
         enrollment: slice.enrollment.clone(),
+        window: Some(slice.window),
         decode,
         write: work.options.write.clone(),
         max_rejected: work.options.max_rejected,
@@ -253,13 +268,12 @@ async fn publish_listing(
     if unchanged {
         return Ok(SliceOutcome::Unchanged);
     }
-    let mut writer = writer(work, slice, Form::Array, RowScope::OfRow);
+    let mut writer = writer(work, slice, Form::Array);
     let of_list = Arc::clone(listing);
     let (expected, fetched_at) = (expected(work, planned), work.options.clock.now());
     let mut written = report.clone();
     let staged = tokio::task::spawn_blocking(move || {
-        let wrong =
-            |error: PageError| RunError::new(ErrorKind::Data, format!("GET {}: {error}", of_list.request.path()));
+        let wrong = |error: PageError| RunError::new(ErrorKind::Data, format!("{}: {error}", of_list.request.call()));
         writer.begin_page(None, false);
         writer.feed(&of_list.body).map_err(wrong)?;
         writer.commit().map_err(wrong)?;

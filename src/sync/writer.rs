@@ -9,7 +9,7 @@ use super::clock::stamp;
 use super::encoder::Encoder;
 use super::sanity::{Expected, Seen};
 use super::{ErrorKind, RunError, SliceReport};
-use crate::contract::{Contract, Dataset, Enrollment, Slice};
+use crate::contract::{Contract, Enrollment, Slice, Window};
 use crate::decode::{DecodeError, Decoder, InvalidText, Options, PageSummary, StrayRows, Summary};
 use crate::lake::{FileState, RejectedRows, Run, SliceFile, StagedFile, WriteOptions};
 use crate::source::Inflate;
@@ -81,8 +81,10 @@ pub(crate) enum PageError {
 /// How slices are written.
 #[derive(Clone)]
 pub(crate) struct WriterOptions {
-    pub(crate) dataset: Dataset,
+    pub(crate) contract: Arc<Contract>,
     pub(crate) enrollment: Enrollment,
+    /// Which rows they are; none when their dates tell.
+    pub(crate) window: Option<Window>,
     pub(crate) decode: Options,
     pub(crate) write: WriteOptions,
     pub(crate) max_rejected: MaxRejected,
@@ -99,7 +101,6 @@ pub(crate) fn invalid_text(strict: bool) -> InvalidText {
 pub(crate) struct SliceWriter {
     run: Arc<Run>,
     options: WriterOptions,
-    contract: Arc<Contract>,
     decoder: Decoder,
     seen: Seen,
     /// Writes the staged file, once a row group is full.
@@ -113,18 +114,19 @@ pub(crate) struct SliceWriter {
 
 impl SliceWriter {
     pub(crate) fn new(run: Arc<Run>, options: WriterOptions) -> Self {
-        let contract = Contract::of(options.dataset);
+        let contract = Arc::clone(&options.contract);
         let seen = Seen::new(&contract);
-        let decoder = Decoder::new(Arc::clone(&contract), options.enrollment.clone(), options.decode.clone());
-        SliceWriter { run, options, contract, decoder, seen, encoder: None, rejected: None, inflate: None, hash: None }
+        let decoder = Decoder::new(contract, options.enrollment.clone(), options.decode.clone());
+        SliceWriter { run, options, decoder, seen, encoder: None, rejected: None, inflate: None, hash: None }
     }
 
     /// The slice, as far as its period is known.
     fn slice(&self) -> Slice {
+        let told = || self.decoder.period().map_or(Window::Whole, Window::Period);
         Slice {
-            dataset: self.options.dataset,
+            dataset: self.options.contract.dataset(),
             enrollment: self.options.enrollment.clone(),
-            period: self.decoder.period(),
+            window: self.options.window.unwrap_or_else(told),
         }
     }
 
@@ -213,7 +215,7 @@ impl SliceWriter {
     }
 
     fn stage(&self) -> Result<SliceFile, RunError> {
-        Ok(self.run.stage(&self.slice(), &self.contract, &self.options.write)?)
+        Ok(self.run.stage(&self.slice(), &self.options.contract, &self.options.write)?)
     }
 
     fn write_rejected(&mut self) -> Result<(), RunError> {
@@ -288,7 +290,7 @@ impl SliceWriter {
             answer: origin.answer,
             request: origin.request,
             fetched_at: stamp(origin.fetched_at),
-            api_version: self.contract.api_version().to_owned(),
+            api_version: self.options.contract.api_version().to_string(),
             source: origin.source,
             rows: summary.rows,
             rejected_rows: summary.rejected_rows,
@@ -334,6 +336,7 @@ pub(crate) fn fill_report(report: &mut SliceReport, summary: &Summary) {
     report.rounded_values = summary.rounded_values;
     report.replaced_texts = summary.replaced_texts;
     report.duplicate_keys = summary.duplicate_keys;
+    report.unreadable_tags = summary.unreadable_tags;
     report.unknown_fields = summary.unknown_fields.clone();
     report.unknown_envelope_fields = summary.unknown_envelope_fields.clone();
     report.pages = summary.pages;

@@ -318,7 +318,7 @@ struct Told {
 fn options(dataset: Dataset, strict: bool) -> Options {
     let mut options = Options::new(match dataset {
         Dataset::UsageDetails => RowScope::Period("2018-08".parse().unwrap()),
-        Dataset::BillingPeriods => RowScope::OfRow,
+        _ => RowScope::OfRow,
     });
     options.invalid_text = if strict { InvalidText::Reject } else { InvalidText::Replace };
     options

@@ -71,12 +71,12 @@ fn pages(folder: &Path) -> Vec<(String, Vec<u8>, String)> {
 fn decoder(name: &str, dataset: Dataset) -> Decoder {
     let mut options = Options::new(match dataset {
         Dataset::UsageDetails => RowScope::Period("2018-08".parse().unwrap()),
-        Dataset::BillingPeriods => RowScope::OfRow,
+        _ => RowScope::OfRow,
     });
     options.form = match dataset {
         _ if name.ends_with(".ndjson") => Form::Detect,
         Dataset::UsageDetails => Form::Page,
-        Dataset::BillingPeriods => Form::Array,
+        _ => Form::Array,
     };
     Decoder::new(Contract::of(dataset), ENROLLMENT.parse().unwrap(), options)
 }

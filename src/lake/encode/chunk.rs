@@ -121,7 +121,7 @@ impl ChunkWriter {
 
 impl ColumnChunk {
     /// Appends the chunk to a row group, whose next column it must be.
-    pub(in super::super) fn append_to<W: std::io::Write + Send>(
+    pub(super) fn append_to<W: std::io::Write + Send>(
         self,
         group: &mut SerializedRowGroupWriter<'_, W>,
     ) -> Result<(), ParquetError> {

@@ -15,13 +15,16 @@ mod dictionary;
 mod fixed;
 mod hybrid;
 mod levels;
+mod nested;
 mod options;
 mod statistics;
 #[cfg(test)]
 mod tests;
 mod text;
 
+use std::io::Write;
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -29,10 +32,12 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, FieldRef, Schema, TimeUnit};
+use parquet::arrow::arrow_writer::ArrowColumnChunk;
 use parquet::basic::Compression as Codec;
 use parquet::errors::ParquetError;
 use parquet::file::statistics::Statistics;
+use parquet::file::writer::SerializedRowGroupWriter;
 use parquet::schema::types::{ColumnDescPtr, SchemaDescriptor};
 
 use chunk::{ChunkWriter, ColumnChunk, DataPage};
@@ -51,7 +56,8 @@ const SMALL_DICTIONARY: usize = 16 * 1024;
 /// Encodes the columns of row groups, one at a time.
 #[derive(Debug)]
 pub(super) struct RowGroupEncoder {
-    columns: Vec<ColumnDescPtr>,
+    /// The columns of the schema, each with the first of those that stand in the file for it.
+    columns: Vec<(FieldRef, ColumnDescPtr)>,
     codec: Codec,
     pages: PageEncoder,
 }
@@ -67,10 +73,20 @@ struct PageEncoder {
 }
 
 impl RowGroupEncoder {
-    pub(super) fn new(schema: &SchemaDescriptor, options: &WriteOptions) -> Result<Self, ParquetError> {
+    pub(super) fn new(
+        schema: &Schema,
+        columns: &SchemaDescriptor,
+        options: &WriteOptions,
+    ) -> Result<Self, ParquetError> {
         let compressor = Compressor::new(options.compression)?;
+        let first = |field: usize| (0..columns.num_columns()).find(|at| columns.get_column_root_idx(*at) == field);
+        let with_first = schema.fields().iter().enumerate().map(|(at, field)| {
+            let first =
+                first(at).ok_or_else(|| ParquetError::General(format!("no column stands for {}", field.name())))?;
+            Ok((Arc::clone(field), columns.column(first)))
+        });
         Ok(RowGroupEncoder {
-            columns: schema.columns().to_vec(),
+            columns: with_first.collect::<Result<_, ParquetError>>()?,
             codec: options.compression.codec(),
             pages: PageEncoder {
                 compressor,
@@ -82,16 +98,41 @@ impl RowGroupEncoder {
     }
 
     /// Encodes the column at `column`: its pages, compressed, in memory. The array is let go.
-    pub(super) fn encode(&mut self, column: usize, array: ArrayRef) -> Result<ColumnChunk, ParquetError> {
-        let mut chunk = ChunkWriter::new(&self.columns[column], self.codec);
+    pub(super) fn encode(&mut self, column: usize, array: ArrayRef) -> Result<EncodedColumn, ParquetError> {
+        let (field, first) = &self.columns[column];
+        if nested::is_nested(field.data_type()) {
+            return Ok(EncodedColumn::Nested(nested::encode(field, self.codec, &array)?));
+        }
+        let mut chunk = ChunkWriter::new(first, self.codec);
         let statistics = self.pages.encode(array.as_ref(), &mut chunk)?;
         drop(array);
-        chunk.close(statistics)
+        Ok(EncodedColumn::Flat(Box::new(chunk.close(statistics)?)))
     }
 
     /// Ends the row group: nothing of its columns is kept.
     pub(super) fn end_row_group(&mut self) {
         self.pages.known.clear();
+    }
+}
+
+/// A column of the schema, ready to be appended to the row group.
+pub(super) enum EncodedColumn {
+    /// One column of the file.
+    Flat(Box<ColumnChunk>),
+    /// Several.
+    Nested(Vec<ArrowColumnChunk>),
+}
+
+impl EncodedColumn {
+    /// Appends it to a row group, whose next column it must be.
+    pub(super) fn append_to<W: Write + Send>(
+        self,
+        group: &mut SerializedRowGroupWriter<'_, W>,
+    ) -> Result<(), ParquetError> {
+        match self {
+            EncodedColumn::Flat(chunk) => chunk.append_to(group),
+            EncodedColumn::Nested(chunks) => chunks.into_iter().try_for_each(|chunk| chunk.append_to_row_group(group)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use parquet::basic::{Compression as Codec, ZstdLevel};
-use parquet::file::properties::{WriterProperties, WriterPropertiesPtr, WriterVersion};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr, WriterVersion};
 
 /// How pages are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,6 +78,17 @@ pub(in super::super) fn file_properties() -> WriterPropertiesPtr {
     let properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_created_by(concat!("billing-lake ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_offset_index_disabled(true)
+        .build();
+    Arc::new(properties)
+}
+
+/// The same for the column writers of lists and maps, which make pages of their own.
+pub(super) fn nested_properties(codec: Codec) -> WriterPropertiesPtr {
+    let properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_compression(codec)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
         .build();
     Arc::new(properties)

@@ -34,7 +34,7 @@ fn schema() -> SchemaRef {
 
 fn written(schema: &Schema, groups: &[Vec<ArrayRef>], compression: Compression) -> Bytes {
     let parquet_schema = ArrowSchemaConverter::new().convert(schema).unwrap();
-    let mut encoder = RowGroupEncoder::new(&parquet_schema, &WriteOptions { compression }).unwrap();
+    let mut encoder = RowGroupEncoder::new(schema, &parquet_schema, &WriteOptions { compression }).unwrap();
     let mut writer =
         SerializedFileWriter::new(Vec::new(), parquet_schema.root_schema_ptr(), file_properties()).unwrap();
     for columns in groups {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::contract::{Dataset, Slice};
+use crate::contract::{Dataset, Slice, Window, WindowKind};
 
 use super::store::{Store, StoreRun, StoredFile};
 use super::{LakeError, layout};
@@ -80,8 +80,8 @@ impl Store for LocalStore {
         for folder in entries(&top)? {
             let name = folder.file_name();
             let Some(enrollment) = name.to_str().and_then(layout::enrollment_of) else { continue };
-            if !layout::by_period(dataset) {
-                self.list_partition(&Slice { dataset, enrollment, period: None }, &mut files)?;
+            if dataset.window_kind() == WindowKind::Whole {
+                self.list_partition(&Slice { dataset, enrollment, window: Window::Whole }, &mut files)?;
                 continue;
             }
             for entry in entries(&folder.path())? {
@@ -134,6 +134,12 @@ impl Store for LocalStore {
             failure(error)
         })?;
         folders::sync(folder)
+    }
+
+    fn drop_side(&self, name: &str) -> Result<(), LakeError> {
+        let path = self.path(name);
+        found(fs::remove_file(&path)).map_err(|error| LakeError::io("remove", &path, error))?;
+        Ok(())
     }
 
     fn keep_newest(&self, folder: &str, keep: usize) -> Result<(), LakeError> {

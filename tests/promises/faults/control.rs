@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use billing_lake::contract::{Contract, Dataset, Slice};
+use billing_lake::contract::{Contract, Dataset, Slice, Window};
 use billing_lake::lake::{Destination, FileState, Lake, LakeErrorKind, WriteOptions};
 
 use super::scene::Scene;
 
 #[test]
 fn a_file_that_does_not_hold_what_was_decoded_is_never_published() {
-    let november =
-        Slice { dataset: Dataset::UsageDetails, enrollment: "100".parse().unwrap(), period: "2024-11".parse().ok() };
+    let november = Slice {
+        dataset: Dataset::UsageDetails,
+        enrollment: "100".parse().unwrap(),
+        window: Window::Period("2024-11".parse().unwrap()),
+    };
     let totals = |cost: &str| BTreeMap::from([("cost".to_owned(), cost.to_owned())]);
     let states = [
         ("a row more", FileState { rows: 1, ..FileState::default() }),
@@ -48,7 +51,7 @@ fn rows_of_another_schema_are_refused() {
     let scene = Scene::new();
     let lake = Lake::open(&Destination::local(scene.place.path("lake"))).unwrap();
     let run = lake.begin_run("a-run").unwrap();
-    let slice = Slice { dataset: Dataset::BillingPeriods, enrollment: "100".parse().unwrap(), period: None };
+    let slice = Slice { dataset: Dataset::BillingPeriods, enrollment: "100".parse().unwrap(), window: Window::Whole };
     let mut file = run.stage(&slice, &Contract::of(slice.dataset), &WriteOptions::default()).unwrap();
     let other = RecordBatch::new_empty(Arc::clone(&Contract::of(Dataset::UsageDetails).arrow_schema()));
     let error = file.write(other).unwrap_err();

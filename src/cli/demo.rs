@@ -85,8 +85,12 @@ impl Demo<'_> {
 
     async fn sync(&self, outcome: RunOutcome, published: usize) -> Result<RunReport, RunError> {
         let enrollments = vec![(ENROLLMENT.parse().map_err(|error| internal(&error))?, ApiKey::from_text(KEY)?)];
-        let options =
-            SyncOptions { recheck: Recheck::All, interrupt: self.interrupt.clone(), ..SyncOptions::new(enrollments) };
+        let options = SyncOptions {
+            datasets: vec![Dataset::UsageDetails],
+            recheck: Recheck::All,
+            interrupt: self.interrupt.clone(),
+            ..SyncOptions::new(enrollments)
+        };
         let report = sync::sync(&self.lake, Arc::clone(&self.client), options, self.terminal.progress()).await;
         self.terminal.end();
         if self.format == Format::Text {

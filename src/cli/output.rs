@@ -176,9 +176,9 @@ fn slice_line(slice: &SliceReport) -> Vec<String> {
     ]
 }
 
-/// The total that people look for: what the rows cost, or what was used.
+/// The total that people look for: what the rows cost.
 pub(super) fn total(control_totals: &BTreeMap<String, String>) -> Option<String> {
-    ["cost", "extended_cost", "total_usage"].iter().find_map(|name| control_totals.get(*name).cloned())
+    ["cost", "extended_cost"].iter().find_map(|name| control_totals.get(*name).cloned())
 }
 
 #[cfg(test)]

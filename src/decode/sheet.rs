@@ -5,7 +5,7 @@ use super::csv::{self, Field, Found, RecordEnd};
 use super::error::DecodeError;
 
 /// Bytes in which the captions have to come.
-const BYTES_BEFORE_CAPTIONS: u64 = 64 << 10;
+const BYTES_BEFORE_CAPTIONS: usize = 64 << 10;
 /// Bytes of a record that are kept when it is longer than the bound.
 const KEPT_OF_OVERSIZED: usize = 4_096;
 
@@ -33,6 +33,8 @@ pub(super) struct SheetReader {
     captions: Captions,
     max_row_bytes: usize,
     header: Option<Header>,
+    /// Bytes of lines that are no captions.
+    before: usize,
     /// The beginning of a record whose end did not come yet.
     held: Vec<u8>,
     end: RecordEnd,
@@ -48,6 +50,7 @@ impl SheetReader {
             captions,
             max_row_bytes,
             header: None,
+            before: 0,
             held: Vec::new(),
             end: RecordEnd::default(),
             is_skipping: false,
@@ -59,6 +62,7 @@ impl SheetReader {
     /// Begins a page anew.
     pub(super) fn reset(&mut self) {
         self.header = None;
+        self.before = 0;
         self.held.clear();
         self.end = RecordEnd::default();
         self.is_skipping = false;
@@ -181,10 +185,9 @@ impl SheetReader {
         match self.captions.read(record, &self.fields) {
             Line::Captions(header) => self.header = Some(header),
             Line::Wrong(why) => return Err(DecodeError::Form { what: format!("as CSV, {why}") }),
-            Line::Other if self.bytes > BYTES_BEFORE_CAPTIONS => return Err(self.without_captions()),
-            Line::Other => {}
+            Line::Other => self.before += record.len(),
         }
-        Ok(())
+        if self.before > BYTES_BEFORE_CAPTIONS { Err(self.without_captions()) } else { Ok(()) }
     }
 
     fn without_captions(&self) -> DecodeError {

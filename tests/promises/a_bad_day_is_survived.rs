@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::sync::Arc;
 
+use billing_lake::contract::Dataset;
 use billing_lake::lake::Lake;
 use billing_lake::simulator::{Faults, Options, Simulator, Tls};
 use billing_lake::source::{ApiKey, Client, ClientOptions};
@@ -42,6 +43,7 @@ async fn synced(simulator: &Simulator, place: &Place) -> RunReport {
     let lake = Lake::open(&place.dest().parse().unwrap()).unwrap();
     let client = Client::new(ClientOptions { endpoint: simulator.endpoint(), ..ClientOptions::default() }).unwrap();
     let mut options = SyncOptions::new(vec![("100".parse().unwrap(), ApiKey::from_text(KEY).unwrap())]);
+    options.datasets = vec![Dataset::UsageDetails];
     options.recheck = Recheck::All;
     options.clock = MovedClock::at(&Utc::now().to_rfc3339()) as Arc<dyn Clock>;
     sync(&lake, Arc::new(client), options, Arc::new(Silent)).await

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use billing_lake::contract::Dataset;
 use billing_lake::lake::{Destination, Lake};
 use billing_lake::source::{ApiKey, Client, ClientOptions};
 use billing_lake::sync::{Clock, Progress, RunReport, Sleep, SyncOptions, Wait, sync};
@@ -70,6 +71,7 @@ pub fn sync_by(
     change: impl FnOnce(&mut SyncOptions),
 ) -> (RunReport, Arc<Told>) {
     let mut options = SyncOptions::new(vec![("100".parse().unwrap(), ApiKey::from_text(KEY).unwrap())]);
+    options.datasets = vec![Dataset::UsageDetails];
     options.clock = Arc::clone(clock) as Arc<dyn Clock>;
     change(&mut options);
     let client = ClientOptions { endpoint: endpoint.to_owned(), ..ClientOptions::default() };

@@ -46,10 +46,12 @@ impl Program {
         Self::of_api("plan", endpoint, dest)
     }
 
+    /// Most promises are about usage details alone; `--datasets` says otherwise.
     fn of_api(command: &str, endpoint: &str, dest: &str) -> Self {
         Program::new([command, "--endpoint", endpoint, "--dest", dest, "--format", "json"])
             .set("BILLING_LAKE_ENROLLMENT", "100")
             .set("BILLING_LAKE_API_KEY", KEY)
+            .set("BILLING_LAKE_DATASETS", "usage_details")
     }
 
     /// `convert` for enrollment 100.

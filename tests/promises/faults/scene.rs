@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use billing_lake::contract::Dataset;
 use billing_lake::lake::{Destination, Lake};
 use billing_lake::source::{ApiKey, Client, ClientOptions};
 use billing_lake::sync::{self, Clock, Progress, Recheck, SyncOptions, Wait};
@@ -205,6 +206,7 @@ fn options(clock: Arc<dyn Clock>) -> SyncOptions {
     SyncOptions {
         recheck: Recheck::All,
         clock,
+        datasets: vec![Dataset::UsageDetails],
         ..SyncOptions::new(vec![("100".parse().unwrap(), ApiKey::from_text(KEY).unwrap())])
     }
 }

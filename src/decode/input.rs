@@ -116,8 +116,8 @@ fn kind_of(bytes: &[u8], form: Form, is_all: bool) -> Option<Chosen> {
     match form {
         Form::Csv if bytes.len() < MARK.len() && MARK.starts_with(bytes) && !is_all => return None,
         Form::Csv => return Some(Chosen::Csv),
-        Form::Page | Form::Detect => {}
-        Form::List | Form::One | Form::Array | Form::Rows => return Some(Chosen::Json),
+        Form::Detect => {}
+        Form::Page | Form::List | Form::One | Form::Array | Form::Rows => return Some(Chosen::Json),
     }
     if bytes.len() < MARK.len() && MARK.starts_with(bytes) {
         return None;
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_first_bytes_tell_json_from_csv() {
-        let detected = |text: &str| kind_of(text.as_bytes(), Form::Page, false);
+        let detected = |text: &str| kind_of(text.as_bytes(), Form::Detect, false);
         for text in ["{", " \r\n[", "\u{feff}{", "<html>", "12", "null,", "true ", "\u{1}"] {
             assert_eq!(detected(text), Some(Chosen::Json), "{text}");
         }
@@ -163,8 +163,8 @@ mod tests {
         for text in ["", "\u{feff}", " \n", "nul", "true"] {
             assert_eq!(detected(text), None, "{text}");
         }
-        assert_eq!(kind_of(b"true", Form::Page, true), Some(Chosen::Json));
+        assert_eq!(kind_of(b"true", Form::Detect, true), Some(Chosen::Json));
         assert_eq!(kind_of(b"{", Form::Csv, false), Some(Chosen::Csv));
-        assert_eq!(kind_of(b"Cost,Date", Form::List, false), Some(Chosen::Json));
+        assert_eq!(kind_of(b"Cost,Date", Form::Page, false), Some(Chosen::Json));
     }
 }

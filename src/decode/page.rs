@@ -11,8 +11,7 @@ use super::token::{self, Stop};
 /// The form of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Form {
-    /// An object with the rows in `data` and the address of the next page in `nextLink`; or CSV, which the service now and
-    /// then sends in its place.
+    /// An object with the rows in `data` and the address of the next page in `nextLink`.
     #[default]
     Page,
     /// An array of rows.

@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(other_than(Expects::Json, "application/json; charset=utf-8"), None);
         assert_eq!(other_than(Expects::Json, "application/octet-stream"), None);
         assert_eq!(other_than(Expects::Json, "text/csv").as_deref(), Some("text/csv"));
-        assert_eq!(other_than(Expects::JsonOrCsv, "text/csv"), None);
+        assert_eq!(other_than(Expects::Csv, "text/csv"), None);
         assert_eq!(other_than(Expects::Csv, "application/json").as_deref(), Some("application/json"));
     }
 }

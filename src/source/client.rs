@@ -180,7 +180,7 @@ impl Client {
         condition: Option<&HeaderValue>,
     ) -> Result<Response, SourceError> {
         let accept = match request.expects {
-            Expects::Json | Expects::JsonOrCsv => "application/json",
+            Expects::Json => "application/json",
             Expects::Csv => "text/csv, application/octet-stream, */*;q=0.5",
         };
         let mut builder = self.ways.to(&url).request(request.method.clone(), url.clone());

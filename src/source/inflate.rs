@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn gunzip(body: &[u8]) -> Result<Vec<u8>, SourceError> {
-        unpack(Inflate::new("/x", Encoding::Gzip), body, 1000)
+        unpack(Inflate::new("GET /x", Encoding::Gzip), body, 1000)
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
         body.extend(gzip(b"2]"));
         body.extend([0; 512]);
         for chunk in [1, 2, 7, 4096] {
-            assert_eq!(unpack(Inflate::new("/x", Encoding::Gzip), &body, chunk).unwrap(), b"[1,2]");
+            assert_eq!(unpack(Inflate::new("GET /x", Encoding::Gzip), &body, chunk).unwrap(), b"[1,2]");
         }
     }
 
@@ -247,7 +247,7 @@ mod tests {
     fn a_bomb_is_stopped_at_the_bound() {
         let bomb = gzip(&vec![b' '; 8 << 20]);
         let mut largest = 0;
-        let mut inflate = Inflate::new("/x", Encoding::Gzip).with_limit(1 << 20);
+        let mut inflate = Inflate::new("GET /x", Encoding::Gzip).with_limit(1 << 20);
         let error = inflate
             .push(&bomb, &mut |text: &[u8]| {
                 largest = largest.max(text.len());
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_json_is_named() {
         for (body, told) in [(&b"\xef\xbb\xbf \r\n<!DOCTYPE html>"[..], "HTML"), (b"", "empty"), (b" \n", "empty")] {
-            let plain = unpack(Inflate::new("/x", Encoding::Identity), body, 3).unwrap_err();
+            let plain = unpack(Inflate::new("GET /x", Encoding::Identity), body, 3).unwrap_err();
             let packed = gunzip(&gzip(body)).unwrap_err();
             assert!(plain.to_string().contains(told) && plain.is_retryable(), "{plain}");
             assert_eq!(plain, packed);
@@ -280,7 +280,7 @@ mod tests {
             let mut text = text.repeat(copies);
             text.insert(0, b'[');
             for (encoding, body) in [(Encoding::Gzip, gzip(&text)), (Encoding::Identity, text.clone())] {
-                prop_assert_eq!(&unpack(Inflate::new("/x", encoding), &body, chunk).unwrap(), &text);
+                prop_assert_eq!(&unpack(Inflate::new("GET /x", encoding), &body, chunk).unwrap(), &text);
             }
         }
     }

@@ -36,8 +36,6 @@ pub enum Way {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expects {
     Json,
-    /// JSON, in whose place the service now and then sends CSV.
-    JsonOrCsv,
     Csv,
 }
 
@@ -45,7 +43,7 @@ impl Expects {
     /// In words.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Expects::Json | Expects::JsonOrCsv => "JSON",
+            Expects::Json => "JSON",
             Expects::Csv => "CSV",
         }
     }
@@ -126,7 +124,6 @@ impl Request {
         let Slice { dataset, enrollment, window } = slice;
         let base = format!("/{version}/enrollments/{}", enrollment.in_path());
         let word = report_word(*dataset);
-        let is_usage = dataset.of_periods() == Dataset::UsageDetails;
         let text = match (window, way) {
             (Window::Whole, _) => return Request::billing_periods(origins, enrollment, version),
             (Window::Period(period), Way::Json) => format!("{base}/billingPeriods/{}/{word}", period.id()),
@@ -139,10 +136,9 @@ impl Request {
             enrollment: enrollment.clone(),
             period: slice.period(),
             url: origins.url(&text),
-            expects: match (way, is_usage) {
-                (Way::Csv, _) => Expects::Csv,
-                (Way::Json, true) => Expects::JsonOrCsv,
-                (Way::Json, false) => Expects::Json,
+            expects: match way {
+                Way::Csv => Expects::Csv,
+                Way::Json => Expects::Json,
             },
             text,
         }

@@ -20,6 +20,9 @@ use crate::source::{Answer, Body, Purpose, Request, SourceError};
 /// Reads of a slice until its pages belong to one state: the first and two more.
 const READS: u32 = 3;
 
+/// What to do about data that changes at every reading.
+const RENEWING: &str = "the service is renewing its data: run again later; the file in place stays";
+
 /// Pages without a row that may follow each other: a chain of them leads nowhere.
 const EMPTY_PAGES: u32 = 1_000;
 
@@ -79,6 +82,8 @@ impl Asker {
             wanted;
         let mut reads = 0;
         let mut wrong_before = None;
+        // What pages did before a report took their place.
+        let mut torn = None;
         loop {
             reads += 1;
             report.via = Some(route.as_str());
@@ -107,11 +112,11 @@ impl Asker {
                 // What is staged is gone when this returns.
                 Err(ReadError::Failed(error)) => {
                     pipeline.abandon().await;
-                    return Err(error);
+                    return Err(with_both(torn, error));
                 }
                 Err(ReadError::Gone(error)) => {
                     pipeline.abandon().await;
-                    return Err(error.into());
+                    return Err(with_both(torn, error.into()));
                 }
                 Err(ReadError::Wrong(why)) if wrong_before.as_ref() == Some(&why) => {
                     pipeline.abandon().await;
@@ -132,12 +137,13 @@ impl Asker {
                     "{slice}: {why}, at each of {READS} reads: a report is asked for, which is of one moment"
                 );
                 (route, reads) = (Route::Report, 0);
+                torn = Some(format!("{}: {why}, at each of {READS} reads", request.call()));
                 continue;
             }
             if reads == READS {
                 let message = format!("{}: {why}, at each of {READS} reads", request.call());
-                return Err(RunError::new(ErrorKind::Unavailable, message)
-                    .with_hint("the service is renewing its data: run again later; the file in place stays"));
+                let error = RunError::new(ErrorKind::Unavailable, message).with_hint(RENEWING);
+                return Err(with_both(torn, error));
             }
             // The service is at work on its data: a moment later it may be done.
             self.interrupt.or(self.pause(request, reads, SourceError::broken(request, why), effort)).await??;
@@ -321,6 +327,17 @@ impl Asker {
             };
             self.pause(request, attempt, error, effort).await?;
         }
+    }
+}
+
+/// The failure of a report that took the place of pages which tore: both are told, and what tears may be whole later.
+fn with_both(torn: Option<String>, error: RunError) -> RunError {
+    match torn {
+        Some(torn) if error.kind != ErrorKind::Interrupted && error.kind != ErrorKind::Internal => {
+            let message = format!("{torn}; a report in its place failed: {}", error.message);
+            RunError::new(ErrorKind::Unavailable, message).with_hint(RENEWING)
+        }
+        _ => error,
     }
 }
 

@@ -7,6 +7,7 @@ use clap::builder::BoolishValueParser;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::keys::OwnKey;
 use crate::contract::{ApiVersion, Dataset, Enrollment, WindowKind, day};
 use crate::lake::{Compression, Destination};
 use crate::simulator::{DataKind, EtagForm, Month, PageEtags};
@@ -53,12 +54,28 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// TOML file of settings. Default: billing-lake.toml in the working directory, if there is one.
+    #[arg(long, env = "BILLING_LAKE_CONFIG", global = true, value_name = "FILE", display_order = 1000)]
+    pub config: Option<PathBuf>,
     /// Log less: only warnings and errors.
     #[arg(short, long, global = true, conflicts_with = "verbose", display_order = 1000)]
     pub quiet: bool,
     /// Log more; twice: everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 1000)]
     pub verbose: u8,
+}
+
+impl Command {
+    /// How the command reaches the API, if it does.
+    pub fn api_mut(&mut self) -> Option<&mut ApiArgs> {
+        match self {
+            Command::Sync(args) | Command::Plan(args) | Command::Config(ConfigCommand::Show(args)) => {
+                Some(&mut args.api)
+            }
+            Command::Periods(args) => Some(&mut args.api),
+            _ => None,
+        }
+    }
 }
 
 /// The commands.
@@ -81,9 +98,22 @@ pub enum Command {
     Convert(ConvertArgs),
     /// Print the contract: fields, columns, types, meaning.
     Schema(SchemaArgs),
+    /// Settings: their values, and where each comes from.
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(ConfigCommand),
     /// Play the API on 127.0.0.1, from a seed.
     #[command(after_help = FAULTS)]
     Simulate(SimulateArgs),
+}
+
+/// What can be asked about settings.
+#[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // parsed once
+pub enum ConfigCommand {
+    /// Print the values that sync would work with, where each comes from, and what the keys say about themselves.
+    ///
+    /// Takes the options of sync. Nobody is asked, and no key is shown.
+    Show(SyncArgs),
 }
 
 /// How results are printed.
@@ -155,6 +185,9 @@ pub struct ApiArgs {
     /// Requests that may begin within a minute, all slices together. Default: as fast as the API answers.
     #[arg(long, env = "BILLING_LAKE_REQUESTS_PER_MINUTE", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_minute: Option<u32>,
+    /// Where enrollments have keys of their own, as the configuration file says.
+    #[arg(skip)]
+    pub own_keys: Vec<OwnKey>,
 }
 
 /// How usage details are fetched.
@@ -199,7 +232,7 @@ pub struct SyncArgs {
     #[arg(long, env = "BILLING_LAKE_FROM", value_name = "DAY", value_parser = day, requires = "to", conflicts_with_all = ["periods", "last"])]
     pub from: Option<NaiveDate>,
     /// The last day of the range, at most 36 months after the first.
-    #[arg(long, env = "BILLING_LAKE_TO", value_name = "DAY", value_parser = day, requires = "from")]
+    #[arg(long, env = "BILLING_LAKE_TO", value_name = "DAY", value_parser = day, requires = "from", conflicts_with_all = ["periods", "last"])]
     pub to: Option<NaiveDate>,
     /// Versions of the API by dataset, with commas, such as usage_details=v2. Default: v3 for usage details, v2 for all else.
     #[arg(long, env = "BILLING_LAKE_API_VERSION", value_name = "DATASET=VERSION", value_delimiter = ',', value_parser = api_version)]

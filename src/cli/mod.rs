@@ -1,10 +1,15 @@
 //! The command line: words in, words out. Results go to standard output, everything else to standard error.
 
 mod args;
+mod config_file;
 mod demo;
+mod keys;
 mod output;
 mod query;
 mod schema;
+mod secrets;
+mod settings;
+mod show;
 mod simulate;
 mod terminal;
 mod work;
@@ -15,10 +20,10 @@ pub(crate) use query::holdings_table;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, FromArgMatches};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use args::{Cli, Command, Format};
+use args::{Command, ConfigCommand, Format};
+use settings::{Parsed, Refusal, Settings};
 use terminal::Terminal;
 
 use crate::sync::{ErrorKind, Interrupt, RunError, RunReport};
@@ -34,21 +39,26 @@ const LAST_ACTS: Duration = Duration::from_millis(500);
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = match parse(std::env::args_os().collect()) {
-        Ok(cli) => cli,
-        Err(error) => {
+    let words: Vec<_> = std::env::args_os().collect();
+    let Parsed { cli, settings } = match settings::parse(&words) {
+        Ok(parsed) => parsed,
+        Err(Refusal::Words(error)) => {
             // Help and version are no failure.
             let code = if error.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 };
             print_briefly(&error);
             return ExitCode::from(code);
         }
+        Err(Refusal::Configuration(error)) => return fail(&error),
     };
     let terminal = Terminal::start(cli.quiet, cli.verbose);
+    if let Some((path, _)) = &settings.file {
+        tracing::info!("settings from {}", output::one_line(&path.to_string_lossy()));
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&RunError::new(ErrorKind::Internal, format!("no runtime: {error}"))),
     };
-    let code = runtime.block_on(until_interrupted(cli.command, &terminal));
+    let code = runtime.block_on(until_interrupted(cli.command, &settings, &terminal));
     terminal.end();
     // A thread that still writes sees its queue closed; what it staged is dropped.
     runtime.shutdown_timeout(LAST_ACTS);
@@ -57,10 +67,10 @@ pub fn main() -> ExitCode {
 
 /// Does what the command says. At the first SIGINT or SIGTERM it is told to end; it has a few seconds to drop what it
 /// staged and to draw up its report. A second signal ends it at once: nothing half-written is visible even then.
-async fn until_interrupted(command: Command, terminal: &Terminal) -> u8 {
+async fn until_interrupted(command: Command, settings: &Settings, terminal: &Terminal) -> u8 {
     let interrupt = Interrupt::default();
     let mut signals = Signals::start();
-    let mut work = std::pin::pin!(dispatch(command, terminal, &interrupt));
+    let mut work = std::pin::pin!(dispatch(command, settings, terminal, &interrupt));
     let code = tokio::select! {
         code = &mut work => return code,
         code = signals.next() => code,
@@ -77,11 +87,11 @@ async fn until_interrupted(command: Command, terminal: &Terminal) -> u8 {
 }
 
 /// Prints what is wrong with the command line, or its help. A value that was given is repeated neither at any length nor
-/// with characters that could forge what is shown.
+/// with characters that could forge what is shown, nor when it may be a key.
 fn print_briefly(error: &clap::Error) {
     const LONGEST_LINE: usize = 1_000;
     let text = error.render().to_string();
-    let lines: Vec<_> = text
+    let lines: Vec<_> = secrets::shown(error)
         .lines()
         .map(|line| {
             let line = output::one_line(line);
@@ -99,29 +109,7 @@ fn print_briefly(error: &clap::Error) {
     }
 }
 
-/// Reads the command line. A variable of the environment that is empty counts as not set, and so does one that an
-/// option on the command line excludes.
-fn parse(words: Vec<std::ffi::OsString>) -> Result<Cli, clap::Error> {
-    let given = |option: &str| {
-        let long = format!("--{option}");
-        words.iter().filter_map(|word| word.to_str()).any(|word| word.split('=').next() == Some(&long))
-    };
-    let counts = |arg: &clap::Arg| {
-        let is_empty = arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
-        let is_excluded = match arg.get_id().as_str() {
-            "periods" => given("last") || given("from"),
-            "last" => given("periods") || given("from"),
-            "from" | "to" => given("periods") || given("last"),
-            _ => false,
-        };
-        !is_empty && !is_excluded
-    };
-    let heed = |arg: clap::Arg| if counts(&arg) { arg } else { arg.env(clap::builder::Resettable::Reset) };
-    let command = Cli::command().mut_subcommands(|command| command.mut_args(heed));
-    command.try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches))
-}
-
-async fn dispatch(command: Command, terminal: &Terminal, interrupt: &Interrupt) -> u8 {
+async fn dispatch(command: Command, settings: &Settings, terminal: &Terminal, interrupt: &Interrupt) -> u8 {
     let done = match command {
         Command::Demo(args) => demo::demo(args, terminal, interrupt).await,
         Command::Sync(args) => work::sync(args, terminal, interrupt).await,
@@ -129,6 +117,7 @@ async fn dispatch(command: Command, terminal: &Terminal, interrupt: &Interrupt) 
         Command::Convert(args) => work::convert(args, terminal, interrupt).await,
         Command::Periods(args) => query::periods(args, terminal, interrupt).await,
         Command::Status(args) => query::status(&args),
+        Command::Config(ConfigCommand::Show(args)) => show::show(&args, settings),
         Command::Schema(args) => schema::schema(&args),
         Command::Simulate(args) => simulate::simulate(args, interrupt).await,
     };

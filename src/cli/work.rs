@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::args::{ApiArgs, ConvertArgs, Format, RecheckWord, SyncArgs, ViaWord};
-use super::conclude;
 use super::terminal::Terminal;
+use super::{conclude, keys};
 use crate::contract::{ApiVersion, Dataset, DateRange, Enrollment, WindowKind};
 use crate::lake::{Lake, WriteOptions};
-use crate::source::{ApiKey, Client, ClientOptions, Inputs, RetryPolicy};
+use crate::source::{Client, ClientOptions, Inputs, RetryPolicy};
 use crate::sync::{
     self, ConvertOptions, ErrorKind, Interrupt, Periods, Recheck, RunError, RunReport, SyncOptions, SystemClock, Via,
 };
@@ -105,45 +105,19 @@ pub(super) fn client(args: &ApiArgs) -> Result<Arc<Client>, RunError> {
     Ok(Arc::new(Client::new(options)?))
 }
 
-/// The key from its file or the environment; none when neither is there.
-fn api_key(args: &ApiArgs) -> Result<Option<ApiKey>, RunError> {
-    match (&args.api_key_file, std::env::var("BILLING_LAKE_API_KEY")) {
-        (Some(file), _) => Ok(Some(ApiKey::from_file(file)?)),
-        (None, Ok(key)) => Ok(Some(ApiKey::from_text(&key)?)),
-        (None, Err(_)) => Ok(None),
-    }
-}
-
-/// What a first run has to be told.
-fn missing(enrollment: bool, key: bool) -> RunError {
-    const ENROLLMENT: &str = "BILLING_LAKE_ENROLLMENT (or --enrollment) to the enrollment number";
-    const KEY: &str = "BILLING_LAKE_API_KEY to its key (Enterprise Portal, Reports, API Access Key), or \
-                       BILLING_LAKE_API_KEY_FILE to a file that holds it";
-    let (what, settings) = match (enrollment, key) {
-        (true, true) => ("no enrollment and no API key", format!("{ENROLLMENT}, and {KEY}")),
-        (true, false) => ("no enrollment", ENROLLMENT.to_owned()),
-        (false, _) => ("no API key", KEY.to_owned()),
-    };
-    RunError::new(ErrorKind::Usage, what).with_hint(format!("set {settings}; `billing-lake demo` works without"))
-}
-
 /// What the options of the API say about a run of these enrollments.
 pub(super) fn of_api(
     args: &ApiArgs,
     enrollments: &[Enrollment],
     interrupt: &Interrupt,
 ) -> Result<SyncOptions, RunError> {
-    let key = api_key(args)?;
-    let Some(key) = key.as_ref().filter(|_| !enrollments.is_empty()) else {
-        return Err(missing(enrollments.is_empty(), key.is_none()));
-    };
-    for warning in enrollments.iter().flat_map(|enrollment| key.warnings(enrollment, chrono::Utc::now())) {
-        tracing::warn!("{warning}");
-    }
-    let mut with_keys: Vec<(Enrollment, ApiKey)> = Vec::new();
-    for enrollment in enrollments {
-        if !with_keys.iter().any(|(known, _)| known == enrollment) {
-            with_keys.push((enrollment.clone(), key.clone()));
+    let with_keys = keys::of_enrollments(args, enrollments)?;
+    for (enrollment, key) in &with_keys {
+        for warning in key.warnings(enrollment, chrono::Utc::now()) {
+            match with_keys.len() {
+                1 => tracing::warn!("{warning}"),
+                _ => tracing::warn!("enrollment {enrollment}: {warning}"),
+            }
         }
     }
     Ok(SyncOptions {

@@ -27,6 +27,17 @@ const SECRET_PART: usize = 8;
 #[derive(Clone)]
 pub struct ApiKey(String);
 
+/// What a key says about itself, fit for one line of a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyClaims {
+    /// The enrollment that it is for.
+    pub enrollment: Option<String>,
+    /// The view of the data that it has, such as `Enterprise`.
+    pub view: Option<String>,
+    /// When it ends.
+    pub expires: Option<DateTime<Utc>>,
+}
+
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ApiKey(…)")
@@ -71,22 +82,34 @@ impl ApiKey {
         ApiKey::from_text(&text)
     }
 
+    /// What a key that is a JWT says about itself; none for any other key. Nothing of it is verified.
+    pub fn claims(&self) -> Option<KeyClaims> {
+        let payload = self.0.split('.').nth(1)?;
+        let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+        let claims: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&json).ok()?;
+        let text = |name: &str| claims.get(name).and_then(|value| value.as_str()).map(shown);
+        let seconds = claims.get("exp").and_then(|exp| exp.as_i64().or_else(|| exp.as_str()?.parse().ok()));
+        Some(KeyClaims {
+            enrollment: text("EnrollmentNumber"),
+            view: text("ReportView"),
+            expires: seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
+        })
+    }
+
     /// What the claims of a key that is a JWT warn of: another enrollment, a view that sees usage only, an end that is
     /// near or past. Claims are not verified and never more than warnings; any other key gives none.
     pub fn warnings(&self, enrollment: &Enrollment, now: DateTime<Utc>) -> Vec<String> {
         let Some(claims) = self.claims() else { return Vec::new() };
-        let text = |name: &str| claims.get(name).and_then(|value| value.as_str());
         let mut warnings = Vec::new();
-        if let Some(other) = text("EnrollmentNumber").filter(|other| !other.eq_ignore_ascii_case(enrollment.as_str())) {
-            warnings.push(format!("the API key says it is for enrollment {}, not {enrollment}", shown(other)));
+        if let Some(other) = claims.enrollment.filter(|other| !other.eq_ignore_ascii_case(enrollment.as_str())) {
+            warnings.push(format!("the API key says it is for enrollment {other}, not {enrollment}"));
         }
-        if let Some(view) = text("ReportView")
-            && ["AccountOwner", "DepartmentAdmin"].iter().any(|narrow| narrow.eq_ignore_ascii_case(view))
+        if let Some(view) = claims.view
+            && ["AccountOwner", "DepartmentAdmin"].iter().any(|narrow| narrow.eq_ignore_ascii_case(&view))
         {
-            warnings.push(format!("the API key has the view {}: it reads usage only", shown(view)));
+            warnings.push(format!("the API key has the view {view}: it reads usage only"));
         }
-        let seconds = claims.get("exp").and_then(|exp| exp.as_i64().or_else(|| exp.as_str()?.parse().ok()));
-        if let Some(end) = seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)) {
+        if let Some(end) = claims.expires {
             let day = end.format("%Y-%m-%d");
             if end <= now {
                 warnings.push(format!("the API key expired on {day}"));
@@ -97,12 +120,6 @@ impl ApiKey {
         warnings
     }
 
-    fn claims(&self) -> Option<serde_json::Map<String, serde_json::Value>> {
-        let payload = self.0.split('.').nth(1)?;
-        let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-        serde_json::from_slice(&json).ok()
-    }
-
     /// The value of the `Authorization` header, marked as secret for the HTTP library.
     pub(super) fn header(&self) -> Result<HeaderValue, SourceError> {
         let mut value = HeaderValue::try_from(format!("bearer {}", self.0))
@@ -111,14 +128,14 @@ impl ApiKey {
         Ok(value)
     }
 
-    /// Whether a text of the service holds the key.
-    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+    /// Whether a text holds the key.
+    pub(crate) fn is_in(&self, text: &[u8]) -> bool {
         memchr::memmem::find(text, self.0.as_bytes()).is_some()
     }
 
-    /// A text of the service without the key, should the service have echoed it: whole or in parts of at least eight
+    /// A text without the key, should the service or a mistake have put it there: whole or in parts of at least eight
     /// characters, in any case, as it is or in Base64.
-    pub(super) fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         let mut hidden = vec![false; text.len()];
         for form in [self.0.clone(), BASE64.encode(&self.0)] {
             hide(text.as_bytes(), form.as_bytes(), &mut hidden);

@@ -59,7 +59,7 @@ pub(crate) use error::misleads;
 pub use error::{ErrorKind, NetworkProblem, SourceError};
 pub use files::{Input, Inputs, STANDARD_INPUT};
 pub use inflate::{Inflate, MAX_PAGE_BYTES};
-pub use key::ApiKey;
+pub use key::{ApiKey, KeyClaims};
 pub use periods::{PeriodEntry, parse_billing_periods};
 pub use request::{Purpose, Request, Way};
 pub use retry::{Decision, RetryPolicy, Stop, random_fraction};

@@ -1,6 +1,7 @@
 //! The program as a process: what it is given, and how it ended. Nothing of this machine's environment reaches it.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -74,6 +75,12 @@ impl Program {
     /// A variable less.
     pub fn unset(mut self, name: &str) -> Self {
         self.command.env_remove(name);
+        self
+    }
+
+    /// With this working directory.
+    pub fn at(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
         self
     }
 

@@ -22,6 +22,8 @@ enum Chosen {
 pub(super) struct Input {
     form: Form,
     chosen: Chosen,
+    /// An error was found: nothing more can be read.
+    broken: bool,
     /// The page's first bytes, until they tell what it is.
     first: Vec<u8>,
     json: PageReader,
@@ -33,6 +35,7 @@ impl Input {
         Input {
             form,
             chosen: Chosen::Undecided,
+            broken: false,
             first: Vec::new(),
             json: PageReader::new(form, max_row_bytes),
             csv: SheetReader::new(captions, max_row_bytes),
@@ -42,6 +45,7 @@ impl Input {
     /// Begins a page anew.
     pub(super) fn reset(&mut self) {
         self.chosen = Chosen::Undecided;
+        self.broken = false;
         self.first.clear();
         self.json.reset();
         self.csv.reset();
@@ -65,7 +69,7 @@ impl Input {
     pub(super) fn feed(&mut self, bytes: &[u8], sink: &mut (impl RowSink + RecordSink)) -> Result<(), DecodeError> {
         match self.chosen {
             Chosen::Json => return self.json.feed(bytes, sink),
-            Chosen::Csv => return self.csv.feed(bytes, sink),
+            Chosen::Csv => return self.feed_csv(bytes, sink),
             Chosen::Undecided => {}
         }
         if self.first.is_empty()
@@ -88,9 +92,21 @@ impl Input {
     ) -> Result<(), DecodeError> {
         self.chosen = chosen;
         match chosen {
-            Chosen::Csv => self.csv.feed(bytes.strip_prefix(MARK).unwrap_or(bytes), sink),
+            Chosen::Csv => self.feed_csv(bytes.strip_prefix(MARK).unwrap_or(bytes), sink),
             _ => self.json.feed(bytes, sink),
         }
+    }
+
+    fn feed_csv(&mut self, bytes: &[u8], sink: &mut impl RecordSink) -> Result<(), DecodeError> {
+        self.refuse_broken()?;
+        let fed = self.csv.feed(bytes, sink);
+        self.broken = fed.is_err();
+        fed
+    }
+
+    fn refuse_broken(&self) -> Result<(), DecodeError> {
+        let what = || "it was refused already and has to be rolled back".to_owned();
+        if self.broken { Err(DecodeError::Form { what: what() }) } else { Ok(()) }
     }
 
     fn begin_with_first(&mut self, chosen: Chosen, sink: &mut (impl RowSink + RecordSink)) -> Result<(), DecodeError> {
@@ -105,7 +121,12 @@ impl Input {
             self.begin_with_first(chosen, sink)?;
         }
         match self.chosen {
-            Chosen::Csv => self.csv.finish(sink),
+            Chosen::Csv => {
+                self.refuse_broken()?;
+                let finished = self.csv.finish(sink);
+                self.broken = true;
+                finished
+            }
             _ => self.json.finish(sink),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::key::refusal_of_view;
 use super::request::{Purpose, Request};
 use super::retry::Stop;
 
@@ -180,6 +181,10 @@ impl SourceError {
             SourceError::Refused { status: 400 | 401 | 403 | 404, purpose: Purpose::Blob, .. } => {
                 Some("a report's file is there for an hour only: run again, and a new report is made")
             }
+            SourceError::Refused { status: 401, message: Some(words), .. } if refusal_of_view(words) => Some(
+                "the key's view does not include this data: leave it out with --datasets, or use a key of the enrollment's \
+                 administrator",
+            ),
             SourceError::Refused { status: 401, .. } => Some(
                 "the API key is missing, wrong or expired (keys live about 180 days), or its view does not include \
                  this data; see BILLING_LAKE_API_KEY and BILLING_LAKE_API_KEY_FILE",

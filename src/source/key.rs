@@ -38,6 +38,11 @@ pub struct KeyClaims {
     pub expires: Option<DateTime<Utc>>,
 }
 
+/// Whether a view of that name reads usage only.
+fn is_narrow(view: &str) -> bool {
+    ["AccountOwner", "DepartmentAdmin"].iter().any(|narrow| narrow.eq_ignore_ascii_case(view))
+}
+
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ApiKey(…)")
@@ -104,9 +109,7 @@ impl ApiKey {
         if let Some(other) = claims.enrollment.filter(|other| !other.eq_ignore_ascii_case(enrollment.as_str())) {
             warnings.push(format!("the API key says it is for enrollment {other}, not {enrollment}"));
         }
-        if let Some(view) = claims.view
-            && ["AccountOwner", "DepartmentAdmin"].iter().any(|narrow| narrow.eq_ignore_ascii_case(&view))
-        {
+        if let Some(view) = claims.view.filter(|view| is_narrow(view)) {
             warnings.push(format!("the API key has the view {view}: it reads usage only"));
         }
         if let Some(end) = claims.expires {
@@ -118,6 +121,12 @@ impl ApiKey {
             }
         }
         warnings
+    }
+
+    /// Whether a refusal may concern the data asked for and not the key: because the service or the key's claims speak of
+    /// its view.
+    pub fn may_read_other_data(&self, refusal: &str) -> bool {
+        refusal_of_view(refusal) || self.claims().and_then(|claims| claims.view).is_some_and(|view| is_narrow(&view))
     }
 
     /// The value of the `Authorization` header, marked as secret for the HTTP library.
@@ -150,6 +159,11 @@ impl ApiKey {
         }
         out
     }
+}
+
+/// Whether the service's words say that the key's view does not include the data.
+pub(super) fn refusal_of_view(words: &str) -> bool {
+    words.to_ascii_lowercase().contains("report view")
 }
 
 /// Marks the bytes of `text` that belong to a part of `secret`, without regard to case.

@@ -57,6 +57,23 @@ impl Periods {
     }
 }
 
+impl Periods {
+    /// The periods that are named, newest first, as far as a calendar tells them; none when it takes a list. `current` is
+    /// the newest that there can be.
+    pub(crate) fn named(&self, current: BillingPeriod) -> Option<Vec<BillingPeriod>> {
+        let back = std::iter::successors(Some(current), |period| BillingPeriod::of_day(period.first_day() - 1));
+        match self {
+            Periods::All => None,
+            Periods::Last(count) => Some(back.take(*count).collect()),
+            Periods::Chosen(ranges) => {
+                let is_named =
+                    |period: &BillingPeriod| ranges.iter().any(|(first, last)| (first..=last).contains(&period));
+                Some(back.filter(is_named).collect())
+            }
+        }
+    }
+}
+
 /// When files in place are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Recheck {
@@ -181,6 +198,18 @@ mod tests {
         assert_eq!(names(missing), ["2024-05"]);
         assert!("2024-13".parse::<Periods>().is_err());
         assert!("2024-06..2024-01".parse::<Periods>().is_err());
+    }
+
+    #[test]
+    fn named_periods_need_no_list() {
+        let names = |text: &str| {
+            let named = text.parse::<Periods>().unwrap().named(period("2024-03"))?;
+            Some(named.iter().map(BillingPeriod::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(names("2024-01..2024-06,2014-05").unwrap(), ["2024-03", "2024-02", "2024-01", "2014-05"]);
+        assert_eq!(Periods::Last(2).named(period("2024-01")).unwrap(), [period("2024-01"), period("2023-12")]);
+        assert_eq!(Periods::Last(2).named(period("2014-05")).unwrap().len(), 1);
+        assert_eq!(Periods::All.named(period("2024-03")), None);
     }
 
     #[test]

@@ -149,6 +149,16 @@ pub(super) async fn prepare(
         }
         match list(&asker, enrollment, options).await {
             Ok(listing) => planned.extend(planner.plan(enrollment, &Arc::new(listing))),
+            // A key that may not list the periods may read usage of those that are named.
+            Err(error) if error.kind == ErrorKind::Key && key.may_read_other_data(&error.message) => {
+                match planner.plan_without_list(enrollment, &error) {
+                    Some(named) => planned.extend(named),
+                    None if options.enrollments.len() == 1 => {
+                        return (planned, Some(error.with_hint("name the billing periods with --periods or --last")));
+                    }
+                    None => planned.extend(planner.unlisted(enrollment, &error)),
+                }
+            }
             Err(error) if options.enrollments.len() == 1 => return (planned, Some(error)),
             // Other enrollments go on: then each dataset of this one is a slice that failed.
             Err(error) => planned.extend(planner.unlisted(enrollment, &error)),
@@ -202,6 +212,20 @@ impl Planner<'_> {
             }));
         }
         planned
+    }
+
+    /// The slices of the periods that are named, whether the API lists them or not; none when none are.
+    fn plan_without_list(&self, enrollment: &Enrollment, error: &RunError) -> Option<Vec<Planned>> {
+        let today = self.options.clock.now().date_naive().to_epoch_days();
+        let periods = self.options.periods.named(BillingPeriod::of_day(today)?)?;
+        let mut planned: Vec<_> = self.unlisted(enrollment, error);
+        planned.retain(|planned| planned.slice.dataset.window_kind() == WindowKind::Whole);
+        for period in periods {
+            planned.extend(self.asks_for(WindowKind::Period).map(|dataset| {
+                self.decided(Slice { dataset, enrollment: enrollment.clone(), window: Window::Period(period) })
+            }));
+        }
+        Some(planned)
     }
 
     /// The slices of a range of dates, for which nothing is listed.

@@ -10,7 +10,9 @@ use billing_lake::contract::Dataset;
 use billing_lake::lake::Lake;
 use billing_lake::simulator::{Faults, Options, Simulator, Tls};
 use billing_lake::source::{ApiKey, Client, ClientOptions};
-use billing_lake::sync::{Clock, ErrorKind, Recheck, RunOutcome, RunReport, Silent, SliceOutcome, SyncOptions, sync};
+use billing_lake::sync::{
+    Clock, ErrorKind, Recheck, RunOutcome, RunReport, Silent, SliceOutcome, SyncOptions, Via, sync,
+};
 use chrono::Utc;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::Value;
@@ -44,6 +46,7 @@ async fn synced(simulator: &Simulator, place: &Place) -> RunReport {
     let client = Client::new(ClientOptions { endpoint: simulator.endpoint(), ..ClientOptions::default() }).unwrap();
     let mut options = SyncOptions::new(vec![("100".parse().unwrap(), ApiKey::from_text(KEY).unwrap())]);
     options.datasets = vec![Dataset::UsageDetails];
+    options.via = Via::Json;
     options.recheck = Recheck::All;
     options.clock = MovedClock::at(&Utc::now().to_rfc3339()) as Arc<dyn Clock>;
     sync(&lake, Arc::new(client), options, Arc::new(Silent)).await

@@ -107,7 +107,14 @@ fn a_plan_touches_nothing() {
 fn several_enrollments_are_filled_in_one_run() {
     let enrollments = vec!["100".to_owned(), "200".to_owned()];
     let (api, place) = (Api::start(Options { enrollments, rows_per_month: 50, ..Options::default() }), Place::new());
-    let sync = || Program::sync(&api.endpoint(), &place.dest()).with(["--enrollment", "100,200", "--datasets", "all"]);
+    let sync = || {
+        Program::sync(&api.endpoint(), &place.dest()).with([
+            "--enrollment",
+            "100,200",
+            "--datasets",
+            "billing_periods,usage_details",
+        ])
+    };
     let ended = sync().ends_with(0);
     assert_eq!(ended.report()["slices"].as_array().unwrap().len(), 2 * (1 + 3));
     for enrollment in ["100", "200"] {

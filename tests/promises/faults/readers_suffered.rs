@@ -35,7 +35,7 @@ fn a_500_for_days_on_one_period_leaves_the_others_alone() {
 #[test]
 fn a_401_on_one_dataset_leaves_the_other_alone() {
     let words = "Report type and report view are not compatible. Report Type: Usage, Report View: AccountOwner";
-    let scene = Scene::new().with(["--datasets", "all"]);
+    let scene = Scene::new().with(["--datasets", "billing_periods,usage_details"]);
     for target in [USAGE, OCTOBER] {
         scene.server.on(target, [Answer::error(401, words)]);
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use billing_lake::contract::Dataset;
 use billing_lake::lake::{Destination, Lake};
 use billing_lake::source::{ApiKey, Client, ClientOptions};
-use billing_lake::sync::{self, Clock, Progress, Recheck, SyncOptions, Wait};
+use billing_lake::sync::{self, Clock, Progress, Recheck, SyncOptions, Via, Wait};
 use chrono::Utc;
 use serde_json::Value;
 
@@ -207,6 +207,7 @@ fn options(clock: Arc<dyn Clock>) -> SyncOptions {
         recheck: Recheck::All,
         clock,
         datasets: vec![Dataset::UsageDetails],
+        via: Via::Json,
         ..SyncOptions::new(vec![("100".parse().unwrap(), ApiKey::from_text(KEY).unwrap())])
     }
 }

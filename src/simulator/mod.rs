@@ -30,29 +30,56 @@
 //! ```
 
 mod answers;
+mod balance;
 mod bill;
+mod billing_periods;
+mod blob;
 mod body;
+mod cache;
 mod catalog;
 mod chance;
+mod control;
+mod dataset;
+mod days;
+mod document;
+mod enrollment;
 mod faults;
 mod fields;
+mod find;
+mod keys;
+mod marketplace;
+mod month;
 mod options;
 mod page;
+mod price_sheet;
+mod query;
+mod reports;
 mod resource;
+mod routes;
+mod serve;
 mod server;
 mod state;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod truth;
+mod usage;
+mod values;
 mod wire;
+mod words;
 
 pub use faults::Faults;
-pub use options::{DataKind, EtagForm, Month, Options, PageEtags};
+pub use keys::jwt_key;
+pub use month::Month;
+pub use options::Options;
 pub use page::{Pages, page, write_pages};
+pub use reports::ReportStatus;
 pub use server::Simulator;
 pub use state::Counters;
 pub use tls::Tls;
+pub use words::{
+    BalanceForm, CsvForm, CsvLanguage, DataKind, Dataset, EtagForm, FlagForm, LastLink, MarketplaceForm, NoData,
+    NumberForm, PageEtags, UsageV1,
+};
 
 /// What can be wrong with a request to the simulator's own functions.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +100,12 @@ pub enum Error {
         /// The right ones.
         words: String,
     },
+    /// The text is no status of an ordered file.
+    #[error("`{text}` is no status of a report: write 1 to 7, and 6- for a 6 without a path")]
+    ReportStatus {
+        /// As given.
+        text: String,
+    },
     /// The simulator does not serve this enrollment.
     #[error("enrollment `{enrollment}` is not served; served: {served}")]
     Enrollment {
@@ -81,11 +114,13 @@ pub enum Error {
         /// All that are.
         served: String,
     },
-    /// The enrollment lists no such period, or lists it without data.
-    #[error("enrollment {enrollment} has no usage for {period}")]
-    NoUsage {
+    /// The enrollment lists no such period, or lists it without such data.
+    #[error("enrollment {enrollment} has no {dataset} for {period}")]
+    NoData {
         /// The enrollment.
         enrollment: String,
+        /// The dataset.
+        dataset: Dataset,
         /// The period, as six digits.
         period: Month,
     },

@@ -25,14 +25,21 @@ pub(super) async fn simulate(args: SimulateArgs, interrupt: &Interrupt) -> Resul
         output::print(&format!("{pages} pages written into {}\n", folder.display()))?;
         return Ok(0);
     }
-    let (key, enrollments) = (options.key.clone(), options.enrollments.join(","));
+    let enrollments = options.enrollments.clone();
     let simulator = Simulator::start(options)
         .await
         .map_err(|error| RunError::new(ErrorKind::Usage, format!("the simulator cannot listen: {error}")))?;
-    output::print(&format!(
-        "endpoint={0}\nexport BILLING_LAKE_ENDPOINT={0} BILLING_LAKE_API_KEY={key} BILLING_LAKE_ENROLLMENT={enrollments}\n",
-        simulator.endpoint()
-    ))?;
+    let key = |enrollment: &String| simulator.key(enrollment).unwrap_or_default();
+    let first = enrollments.first().map(key).unwrap_or_default();
+    let mut text = format!(
+        "endpoint={0}\nexport BILLING_LAKE_ENDPOINT={0} BILLING_LAKE_API_KEY={first} BILLING_LAKE_ENROLLMENT={1}\n",
+        simulator.endpoint(),
+        enrollments.join(",")
+    );
+    for enrollment in enrollments.iter().filter(|enrollment| key(enrollment) != first) {
+        text += &format!("key of {enrollment}={}\n", key(enrollment));
+    }
+    output::print(&text)?;
     interrupt.pulled().await;
     simulator.stop().await;
     Ok(0)
@@ -54,16 +61,46 @@ fn options(args: SimulateArgs) -> Result<Options, RunError> {
         ),
         _ => None,
     };
+    let enrollments: Vec<String> = args.enrollments.iter().map(ToString::to_string).collect();
+    let (key, keys) = keys(&enrollments, &args.key);
     Ok(Options {
         seed: args.seed,
-        enrollments: args.enrollments.iter().map(ToString::to_string).collect(),
+        enrollments,
         from: args.from,
         months: args.months,
         rows_per_month: args.rows_per_month,
         page_rows: args.page_rows,
-        key: args.key,
+        marketplace_rows: args.marketplace_rows,
+        price_sheet_items: args.price_sheet_items,
+        null_links: args.null_link,
+        key,
+        keys,
+        jwt_keys: args.jwt_keys,
+        views: args.view,
+        expired: args.expired.iter().map(ToString::to_string).collect(),
         etag_form: args.etag,
         page_etags: args.page_etags,
+        page_conditions: args.page_conditions,
+        last_link: args.last_link,
+        no_data: args.no_data,
+        unlisted: args.unlisted,
+        usage_v1: args.usage_v1,
+        marketplace_form: args.marketplace_form,
+        balance_form: args.balance_form,
+        ids_as_text: args.ids_as_text,
+        flags: args.flags,
+        numbers: args.numbers,
+        extra_fields: args.extra_fields,
+        line_breaks: args.line_breaks,
+        csv_form: args.csv_form,
+        csv_language: args.csv_language,
+        csv_bom: args.csv_bom,
+        csv_last_line_end: !args.csv_no_last_line_end,
+        report_statuses: args.report_statuses,
+        report_accepted: args.report_accepted,
+        blob_lifetime: Duration::from_secs(args.blob_lifetime),
+        blob_port: args.blob_port,
+        public_blob_base: args.public_blob_base,
         data: args.data,
         gzip: !args.no_gzip,
         port: args.port,
@@ -71,8 +108,21 @@ fn options(args: SimulateArgs) -> Result<Options, RunError> {
         faults,
         tls,
         public_base: args.public_base,
-        ..Options::default()
+        empty: None,
     })
+}
+
+/// The key for all, and those of single enrollments: a text is one of these when an enrollment and `=` stand before it.
+fn keys(enrollments: &[String], texts: &[String]) -> (String, Vec<(String, String)>) {
+    let mut for_all = Options::default().key;
+    let mut own = Vec::new();
+    for text in texts {
+        match text.split_once('=').filter(|(number, _)| enrollments.iter().any(|enrollment| enrollment == number)) {
+            Some((enrollment, key)) => own.push((enrollment.to_owned(), key.to_owned())),
+            None => for_all.clone_from(text),
+        }
+    }
+    (for_all, own)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, RunError> {

@@ -5,12 +5,15 @@
 //! pairs the one whose resource has already gone or has not come yet. So each row of a month of any size can be worked
 //! out alone, days resemble each other as in real bills, and the number of rows is exact.
 
-use std::sync::{Arc, OnceLock};
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::catalog::{KINDS, Meter, REGIONS};
 use super::chance::{Permutation, draw, draw_text, skewed};
-use super::options::{DataKind, Month, Options};
-use super::resource::{ResourceText, Subscription};
+use super::month::Month;
+use super::options::Options;
+use super::resource::{Describing, Resource, Subscription};
+use super::words::DataKind;
 
 /// Rows of a block on a day.
 const SHOWN: u64 = 100;
@@ -23,12 +26,11 @@ const MAX_RESOURCES: u64 = 100_000;
 /// How many ways there are to share a block's lines among its resources.
 const TEMPLATES: usize = 16;
 
-/// A resource without its text, which is rendered when it is first needed.
-struct Resource {
+/// Where a resource stands and what it is.
+struct Place {
     subscription: u16,
     kind: u8,
     region: u8,
-    text: OnceLock<ResourceText>,
 }
 
 /// For each line of a block: the resource, counted from the block's first, and the line's number within the resource.
@@ -38,12 +40,13 @@ struct Template([(u8, u8); CANDIDATES as usize]);
 pub struct Bill {
     key: u64,
     data: DataKind,
+    describing: Describing,
     regions: usize,
     meters: Vec<Meter>,
     /// The first variant of each kind among all variants.
     first_variants: [usize; KINDS.len()],
     subscriptions: Vec<Subscription>,
-    resources: Vec<Resource>,
+    resources: Vec<Place>,
     templates: Vec<Template>,
 }
 
@@ -69,8 +72,9 @@ impl Bill {
                 }
             }
         }
-        let subscriptions =
-            (0..subscription_count).map(|index| Subscription::new(key ^ 0x7375_6273, index, accounts)).collect();
+        let subscriptions = (0..subscription_count)
+            .map(|index| Subscription::new(enrollment, key ^ 0x7375_6273, index, accounts))
+            .collect();
         let resources = (0..resource_count)
             .map(|index| {
                 let chance = draw(key ^ 0x7265_736F, index);
@@ -79,42 +83,54 @@ impl Bill {
                 let region_chance = if chance >> 20 & 7 == 0 { chance } else { run };
                 let subscription =
                     if run & 3 == 0 { skewed(run, subscription_count) } else { index / 8 % subscription_count };
-                Resource {
+                Place {
                     subscription: subscription as u16,
                     kind: kind_of(chance) as u8,
                     region: skewed(draw(region_chance, 1), regions as u64) as u8,
-                    text: OnceLock::new(),
                 }
             })
             .collect();
         let templates = (0..TEMPLATES).map(|index| Template::new(draw(key ^ 0x7465_6D70, index as u64))).collect();
-        Self { key, data: options.data, regions, meters, first_variants, subscriptions, resources, templates }
+        let describing = Describing { is_full: options.data == DataKind::Unique, line_breaks: options.line_breaks };
+        let data = options.data;
+        Self { key, data, describing, regions, meters, first_variants, subscriptions, resources, templates }
     }
 
-    /// The meter of a line.
-    pub fn meter(&self, line: &Line) -> &Meter {
-        &self.meters[line.meter]
+    /// A key of its own for whatever else is drawn for the enrollment.
+    pub fn key(&self) -> u64 {
+        self.key
     }
 
-    /// The subscription of a line's resource.
-    pub fn subscription(&self, line: &Line) -> &Subscription {
-        &self.subscriptions[usize::from(self.resources[line.resource].subscription)]
+    /// How the rows of a month resemble each other.
+    pub fn data(&self) -> DataKind {
+        self.data
     }
 
-    /// The text of a line's resource.
-    pub fn resource(&self, line: &Line) -> &ResourceText {
-        let resource = &self.resources[line.resource];
-        resource.text.get_or_init(|| {
-            let subscription = &self.subscriptions[usize::from(resource.subscription)].guid;
-            let chance = draw(self.key ^ 0x7465_7874, line.resource as u64);
-            ResourceText::new(
-                chance,
-                line.resource,
-                &KINDS[usize::from(resource.kind)],
-                subscription,
-                self.data == DataKind::Unique,
-            )
-        })
+    /// All meters.
+    pub fn meters(&self) -> &[Meter] {
+        &self.meters
+    }
+
+    /// All subscriptions.
+    pub fn subscriptions(&self) -> &[Subscription] {
+        &self.subscriptions
+    }
+
+    /// The number of resources.
+    pub fn resources(&self) -> usize {
+        self.resources.len()
+    }
+
+    /// The subscription of a resource, by their numbers.
+    pub fn subscription_of(&self, resource: usize) -> usize {
+        usize::from(self.resources[resource].subscription)
+    }
+
+    /// A resource.
+    pub fn resource(&self, index: usize) -> Resource<'_> {
+        let chance = draw(self.key ^ 0x7465_7874, index as u64);
+        let kind = &KINDS[usize::from(self.resources[index].kind)];
+        Resource::new(chance, index, kind, &self.subscriptions[self.subscription_of(index)].guid, self.describing)
     }
 }
 
@@ -159,8 +175,10 @@ pub struct Line {
     pub quantity: i64,
     /// Cost in units of 10^-15.
     pub cost: i128,
-    meter: usize,
-    resource: usize,
+    /// The meter's number.
+    pub meter: usize,
+    /// The resource's number.
+    pub resource: usize,
 }
 
 /// What a block leaves out on a day, and which neighbours stand in the other order.
@@ -185,7 +203,46 @@ pub struct Statement {
     pub version: u32,
     key: u64,
     rows: u64,
+}
+
+/// Rows of a statement that belong to consecutive days, in the order in which they are served.
+#[derive(Clone)]
+pub struct Stretch {
+    /// The month.
+    pub statement: Statement,
+    rows: Range<u64>,
     order: Option<Permutation>,
+}
+
+impl Stretch {
+    /// All rows of the month.
+    pub fn whole(statement: Statement) -> Self {
+        let rows = 0..statement.rows;
+        Self::of(statement, rows)
+    }
+
+    /// The rows of these days, counted from 0.
+    pub fn days(statement: Statement, days: Range<u32>) -> Self {
+        let rows = statement.first_of_day(days.start)..statement.first_of_day(days.end);
+        Self::of(statement, rows)
+    }
+
+    fn of(statement: Statement, rows: Range<u64>) -> Self {
+        let key = statement.key ^ u64::from(statement.version);
+        let order = (statement.bill.data == DataKind::Shuffled).then(|| Permutation::new(key, rows.end - rows.start));
+        Self { statement, rows, order }
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> u64 {
+        self.rows.end - self.rows.start
+    }
+
+    /// What the row at `index`, below [`Stretch::rows`], says.
+    pub fn line(&self, cursor: &mut Cursor, index: u64) -> Line {
+        let index = self.order.as_ref().map_or(index, |order| order.get(index));
+        self.statement.line(cursor, self.rows.start + index)
+    }
 }
 
 impl Statement {
@@ -195,13 +252,7 @@ impl Statement {
         // Each restatement brings some rows more than it takes away.
         let rows = if first == 0 { 0 } else { first + u64::from(version - 1) * (1 + first / 1000) };
         let key = draw(bill.key, u64::from(month.year) * 12 + u64::from(month.month));
-        let order = (bill.data == DataKind::Shuffled).then(|| Permutation::new(key ^ u64::from(version), rows));
-        Self { bill, month, version, key, rows, order }
-    }
-
-    /// The number of rows.
-    pub fn rows(&self) -> u64 {
-        self.rows
+        Self { bill, month, version, key, rows }
     }
 
     /// A number that belongs to this data and no other.
@@ -217,19 +268,21 @@ impl Statement {
         (number ^ number >> 25).wrapping_mul(0x14_0573_89AB_CDEF) & MASK
     }
 
-    /// What the row at `index`, below [`Statement::rows`], says.
-    pub fn line(&self, cursor: &mut Cursor, index: u64) -> Line {
-        self.line_in_order(cursor, self.order.as_ref().map_or(index, |order| order.get(index)))
-    }
-
     /// All lines of the month by day, in whatever order they are served.
     pub fn lines(&self) -> impl Iterator<Item = Line> + '_ {
         let mut cursor = Cursor::default();
-        (0..self.rows).map(move |index| self.line_in_order(&mut cursor, index))
+        (0..self.rows).map(move |index| self.line(&mut cursor, index))
     }
 
-    fn line_in_order(&self, cursor: &mut Cursor, index: u64) -> Line {
-        let (day, position) = self.place(index);
+    /// The first row of a day, counted from 0 by day; the number of rows for the day after the last.
+    fn first_of_day(&self, day: u32) -> u64 {
+        let (day, days) = (u64::from(day), u64::from(self.month.days()));
+        day * (self.rows / days) + day.min(self.rows % days)
+    }
+
+    /// What the row at `index`, counted by day, says.
+    fn line(&self, cursor: &mut Cursor, index: u64) -> Line {
+        let (day, position) = self.day_of(index);
         let (block, shown) = (position / SHOWN, position % SHOWN);
         let selection = match cursor.0 {
             Some((place, selection)) if place == (day, block) => selection,
@@ -251,7 +304,7 @@ impl Statement {
     }
 
     /// The day of a row and its position in that day; the month's first days have the rows that do not divide evenly.
-    fn place(&self, index: u64) -> (u64, u64) {
+    fn day_of(&self, index: u64) -> (u64, u64) {
         let days = u64::from(self.month.days());
         let (short, longer_days) = (self.rows / days, self.rows % days);
         let in_longer_days = longer_days * (short + 1);
@@ -298,7 +351,7 @@ impl Statement {
         let resource_count = bill.resources.len() as u64;
         let resource = (resource_number % resource_count) as usize;
         let turn = resource_number / resource_count;
-        let Resource { kind, region, .. } = bill.resources[resource];
+        let Place { kind, region, .. } = bill.resources[resource];
         let (kind, region) = (usize::from(kind), usize::from(region));
         let first = draw(bill.key ^ 0x6669_7273, resource as u64);
         let variants = KINDS[kind].variants() as u64;
@@ -342,8 +395,8 @@ fn mix_in(chance: u64) -> u64 {
     draw(chance, 0)
 }
 
-/// Quantity times rate, rounded half away from zero to 15 fraction digits.
-fn cost(quantity: i64, rate: u64) -> i128 {
+/// Quantity in millionths times rate, rounded half away from zero to 15 fraction digits.
+pub fn cost(quantity: i64, rate: u64) -> i128 {
     let product = u128::from(quantity.unsigned_abs()) * u128::from(rate);
     let cost = match u64::try_from(product + 500_000) {
         Ok(small) => i128::from(small / 1_000_000),
@@ -364,8 +417,12 @@ mod tests {
     }
 
     fn lines(statement: &Statement) -> Vec<Line> {
+        lines_of(&Stretch::whole(statement.clone()))
+    }
+
+    fn lines_of(stretch: &Stretch) -> Vec<Line> {
         let mut cursor = Cursor::default();
-        (0..statement.rows()).map(|index| statement.line(&mut cursor, index)).collect()
+        (0..stretch.rows()).map(|index| stretch.line(&mut cursor, index)).collect()
     }
 
     #[test]
@@ -396,6 +453,20 @@ mod tests {
         sorted.sort_unstable_by_key(|line| line.identity);
         assert_eq!(sorted, out_of_order);
         assert!(shuffled.lines().eq(repeating.lines()));
+    }
+
+    #[test]
+    fn a_stretch_has_the_rows_of_its_days() {
+        for (data, rows) in [(DataKind::Repeating, 5000), (DataKind::Shuffled, 5000), (DataKind::Repeating, 3)] {
+            let statement = statement(data, rows, 1);
+            for days in [0..31, 0..1, 30..31, 3..17, 5..5] {
+                let mut expected: Vec<Line> = statement.lines().filter(|line| days.contains(&line.day)).collect();
+                let mut lines = lines_of(&Stretch::days(statement.clone(), days));
+                expected.sort_unstable_by_key(|line| line.identity);
+                lines.sort_unstable_by_key(|line| line.identity);
+                assert_eq!(lines, expected);
+            }
+        }
     }
 
     #[test]

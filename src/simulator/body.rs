@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
+use tokio::sync::mpsc;
 use tokio::time::{Sleep, sleep};
 
 use super::faults::Bomb;
@@ -22,6 +23,8 @@ pub enum Body {
     Bomb(Bomb),
     /// All of it, in pieces.
     Paced(Paced),
+    /// What is made while it is sent.
+    Streamed(mpsc::Receiver<Bytes>),
 }
 
 impl Default for Body {
@@ -36,8 +39,18 @@ impl Body {
         match self {
             Self::Whole(bytes) => Some(bytes.len() as u64),
             Self::Paced(paced) => (!paced.is_chunked).then_some(paced.rest.len() as u64),
-            Self::Bomb(_) => None,
+            Self::Bomb(_) | Self::Streamed(_) => None,
         }
+    }
+
+    /// All of it in memory, unless it is a bomb.
+    pub async fn collected(self) -> Self {
+        let Self::Streamed(mut pieces) = self else { return self };
+        let mut all = Vec::new();
+        while let Some(piece) = pieces.recv().await {
+            all.extend_from_slice(&piece);
+        }
+        Self::Whole(all.into())
     }
 
     /// Bytes that are held in memory to be sent.
@@ -45,7 +58,7 @@ impl Body {
         match self {
             Self::Whole(bytes) => bytes.len() as u64,
             Self::Paced(paced) => paced.rest.len() as u64,
-            Self::Bomb(_) => 0,
+            Self::Bomb(_) | Self::Streamed(_) => 0,
         }
     }
 }
@@ -97,7 +110,7 @@ impl Paced {
 pub struct Sending {
     pub body: Body,
     /// None for requests that do not count.
-    pub _in_flight: Option<InFlight>,
+    pub in_flight: Option<InFlight>,
 }
 
 impl hyper::body::Body for Sending {
@@ -110,6 +123,13 @@ impl hyper::body::Body for Sending {
             Body::Whole(bytes) => Some(std::mem::take(bytes)),
             Body::Bomb(bomb) => bomb.next(),
             Body::Paced(paced) => ready!(paced.poll_piece(cx)),
+            Body::Streamed(pieces) => {
+                let piece = ready!(pieces.poll_recv(cx));
+                if let (Some(piece), Some(in_flight)) = (&piece, &self.in_flight) {
+                    in_flight.count_bytes(piece.len());
+                }
+                piece
+            }
         };
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }

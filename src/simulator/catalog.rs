@@ -1,7 +1,7 @@
 //! What can be bought in the invented cloud: regions, kinds of resources and the meters of each.
 
 use super::chance::{draw, skewed, uuid};
-use super::fields::{MONEY_SCALE, Source, Value, decimal, fragments};
+use super::values::{MONEY_SCALE, Value};
 
 /// A region under the three names that bills give it, and its id.
 pub struct Region {
@@ -21,7 +21,7 @@ const fn region(
 }
 
 /// Small bills use the first few only.
-pub const REGIONS: [Region; 12] = [
+pub static REGIONS: [Region; 12] = [
     region("", "EU West", "westeurope", 82),
     region("EU North", "EU North", "EUNorth", 64),
     region("Virginia", "US East", "EastUS", 2),
@@ -81,7 +81,7 @@ const SPECK_RATE: u64 = 1_000_000;
 const MILLI: u64 = 1_000_000_000_000;
 
 /// All kinds, the commonest first.
-pub const KINDS: [Kind; 12] = [
+pub static KINDS: [Kind; 12] = [
     Kind {
         weight: 30,
         provider: "Microsoft.Storage",
@@ -276,55 +276,77 @@ impl Kind {
     }
 }
 
-/// A meter in a region: its rate, the amounts it is consumed in, and its part of a row as fragments.
+/// A meter in a region: its rate, the amounts it is consumed in, and its part of a row.
 pub struct Meter {
     /// Rate of a unit, in units of 10^-15.
     pub rate: u64,
     /// How much a resource consumes in a day.
     pub amount: &'static Amount,
-    /// Its fragments of a row.
-    pub fragments: Vec<Box<[u8]>>,
+    kind: usize,
+    variant: usize,
+    region: &'static Region,
+    chance: u64,
 }
 
 impl Meter {
     /// The meter `variant` (below [`Kind::variants`]) of a kind in a region, priced by the draw `chance`.
-    pub fn new(kind_index: usize, variant: usize, region: &Region, chance: u64) -> Self {
-        let kind = &KINDS[kind_index];
-        let sub_category = kind.sub_categories[variant / kind.meters.len()];
-        let name_index = variant % kind.meters.len();
+    pub fn new(kind: usize, variant: usize, region: &'static Region, chance: u64) -> Self {
+        let name = variant % KINDS[kind].meters.len();
+        let amount = &KINDS[kind].amounts[name % KINDS[kind].amounts.len()];
+        let rate = rate(&KINDS[kind], KINDS[kind].meters[name], amount, chance);
+        Self { rate, amount, kind, variant, region, chance }
+    }
+
+    /// Whether its charges are billed outside the monetary commitment.
+    pub fn is_billed_separately(&self) -> bool {
+        self.number().is_multiple_of(61)
+    }
+
+    /// The units that meters of its kind are counted in.
+    pub fn units(&self) -> &'static [&'static str] {
+        KINDS[self.kind].units
+    }
+
+    fn number(&self) -> u64 {
+        draw(self.chance, 1)
+    }
+
+    /// The value of one of its fields.
+    pub fn value(&self, field: &str) -> Value {
+        let (kind, region, number) = (&KINDS[self.kind], self.region, self.number());
+        let sub_category = kind.sub_categories[self.variant / kind.meters.len()];
+        let name_index = self.variant % kind.meters.len();
         let name = kind.meters[name_index];
-        let amount = &kind.amounts[name_index % kind.amounts.len()];
-        let rate = rate(kind, name, amount, chance);
-        let id = uuid(chance);
-        let number = draw(chance, 1);
-        let text = |field: &str| match field {
+        match field {
             "serviceName" => kind.service.into(),
             "serviceTier" => if sub_category.is_empty() { kind.service } else { sub_category }.into(),
             "location" => region.location.into(),
-            "chargesBilledSeparately" => Value::Plain((number.is_multiple_of(61)).to_string()),
-            "partNumber" => Value::Text(format!("{}-{:05}", ["AAA", "N9H", "P5H", "AAG"][(number % 4) as usize], {
-                (number >> 8) % 100_000
-            })),
-            "resourceGuid" | "meterId" => Value::Text(id.clone()),
+            "chargesBilledSeparately" => Value::Flag(self.is_billed_separately()),
+            "partNumber" => Value::Text(part_number(number)),
+            "resourceGuid" | "meterId" => Value::Text(uuid(self.chance)),
             // Some ids do not fit into 32 bits.
-            "productId" if number.is_multiple_of(97) => Value::Plain((5_000_000_000 + (number >> 40)).to_string()),
-            "productId" => Value::Plain((1_000_000 + (number >> 20) % 700_000).to_string()),
-            "resourceLocationId" => Value::Plain(region.id.to_string()),
-            "consumedServiceId" => Value::Plain((4 + kind_index * 8).to_string()),
+            "productId" if number.is_multiple_of(97) => Value::Id(5_000_000_000 + (number >> 40)),
+            "productId" => Value::Id(1_000_000 + (number >> 20) % 700_000),
+            "resourceLocationId" => Value::Id(region.id.into()),
+            "consumedServiceId" => Value::Id(4 + self.kind as u64 * 8),
             "product" if sub_category.is_empty() => Value::Text(format!("{} - {name}", kind.service)),
             "product" => Value::Text(format!("{sub_category} - {name} - {}", region.location)),
             "meterCategory" => kind.service.into(),
             "meterSubCategory" => sub_category.into(),
             "meterRegion" => region.meter_region.into(),
             "meterName" => name.into(),
-            "resourceRate" => Value::Plain(decimal(i128::from(rate), MONEY_SCALE)),
+            "resourceRate" => Value::Number(self.rate.into(), MONEY_SCALE),
             "resourceLocation" => region.resource_location.into(),
             "consumedService" => kind.provider.into(),
             "unitOfMeasure" => kind.units[name_index % kind.units.len()].into(),
             _ => Value::Null,
-        };
-        Self { rate, amount, fragments: fragments(Source::Meter, text) }
+        }
     }
+}
+
+/// The part number that a draw stands for.
+pub fn part_number(number: u64) -> String {
+    format!("{}-{:05}", ["AAA", "N9H", "P5H", "AAG"][(number % 4) as usize], (number >> 8) % 100_000)
 }
 
 fn rate(kind: &Kind, name: &str, amount: &Amount, chance: u64) -> u64 {

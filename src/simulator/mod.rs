@@ -1,17 +1,27 @@
 //! The Azure Enterprise Reporting API, played on this machine from a seed.
 //!
-//! [`Simulator`] answers billing periods and v3 usage details on 127.0.0.1 for any number of enrollments and months, with
-//! the documented paging, ETags, errors and gzip, and restates a month on demand. [`Pages`] gives the same pages without
-//! a server. The data resembles real bills (few meters and subscriptions, many resources, days that repeat each other,
-//! refunds, costs of 10^-15) and is the same for the same options everywhere; memory does not grow with the rows.
+//! [`Simulator`] answers on 127.0.0.1 for any number of enrollments and months: billing periods, usage details as JSON and
+//! CSV, marketplace charges, balances and price sheets, in versions 1 to 3, with the documented paging, ETags, errors and
+//! gzip, and restates a month on demand. [`Pages`] gives usage pages without a server. The data resembles real bills (few
+//! meters and subscriptions, many resources, days that repeat each other, refunds, costs of 10^-15) and is the same for the
+//! same options everywhere; memory does not grow with the rows.
+//!
+//! | path after `/v1` to `/v3` | answer |
+//! |---|---|
+//! | `GET /enrollments/{e}/billingPeriods` | the periods, newest first |
+//! | `GET /enrollments/{e}/billingPeriods/{p}/{dataset}` | `usagedetails` page by page, `marketplacecharges`, `balancesummary`, `pricesheet` |
+//! | `GET /enrollments/{e}/{dataset}` | the same of the newest period |
+//! | `GET /enrollments/{e}/{dataset}bycustomdate?startTime=&endTime=` | `usagedetails` and `marketplacecharges` of a range of days |
+//! | `GET /enrollments/{e}/usagedetails/download` | usage as CSV |
+//! | `POST /enrollments/{e}/usagedetails/submit` | orders it as CSV, which then is on another port |
 //!
 //! | path | answer |
 //! |---|---|
-//! | `GET /v1…v3/enrollments/{e}/billingperiods` | the periods, newest first |
-//! | `GET /v3/enrollments/{e}/billingPeriods/{p}/usagedetails` | usage, page by page |
-//! | `GET /v3/enrollments/{e}/usagedetails` | usage of the newest period |
 //! | `GET /_truth` | rows, pages, versions, ETags and sums of everything served, and counters ([`Simulator::truth`]) |
 //! | `POST /_restate?enrollment={e}&period={p}` | the next version of a period ([`Simulator::restate`]) |
+//!
+//! A dataset is a file that implements `dataset::Serve`; what it gives is a `document::Document`, whose rows can be written
+//! one by one, and the rest is the same for all: `routes` is the table of paths, `find` leads to a document, `serve` sends it.
 //!
 //! This room shares nothing with the client, not even the list of fields: a shared mistake would pass every test. It
 //! writes rows from a table of its own and sums integers, not decimals that it parsed.
@@ -30,29 +40,56 @@
 //! ```
 
 mod answers;
+mod balance;
 mod bill;
+mod billing_periods;
+mod blob;
 mod body;
+mod cache;
 mod catalog;
 mod chance;
+mod control;
+mod dataset;
+mod days;
+mod document;
+mod enrollment;
 mod faults;
 mod fields;
+mod find;
+mod keys;
+mod marketplace;
+mod month;
 mod options;
 mod page;
+mod price_sheet;
+mod query;
+mod reports;
 mod resource;
+mod routes;
+mod serve;
 mod server;
 mod state;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod truth;
+mod usage;
+mod values;
 mod wire;
+mod words;
 
 pub use faults::Faults;
-pub use options::{DataKind, EtagForm, Month, Options, PageEtags};
+pub use keys::jwt_key;
+pub use month::Month;
+pub use options::Options;
 pub use page::{Pages, page, write_pages};
+pub use reports::ReportStatus;
 pub use server::Simulator;
 pub use state::Counters;
 pub use tls::Tls;
+pub use words::{
+    BalanceForm, CsvForm, CsvLanguage, DataKind, Dataset, EtagForm, FlagForm, LastLink, MarketplaceForm, NoData,
+    NumberForm, PageEtags, UsageV1,
+};
 
 /// What can be wrong with a request to the simulator's own functions.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +110,12 @@ pub enum Error {
         /// The right ones.
         words: String,
     },
+    /// The text is no status of an ordered file.
+    #[error("`{text}` is no status of a report: write 1 to 7, and 6- for a 6 without a path")]
+    ReportStatus {
+        /// As given.
+        text: String,
+    },
     /// The simulator does not serve this enrollment.
     #[error("enrollment `{enrollment}` is not served; served: {served}")]
     Enrollment {
@@ -81,11 +124,13 @@ pub enum Error {
         /// All that are.
         served: String,
     },
-    /// The enrollment lists no such period, or lists it without data.
-    #[error("enrollment {enrollment} has no usage for {period}")]
-    NoUsage {
+    /// The enrollment lists no such period, or lists it without such data.
+    #[error("enrollment {enrollment} has no {dataset} for {period}")]
+    NoData {
         /// The enrollment.
         enrollment: String,
+        /// The dataset.
+        dataset: Dataset,
         /// The period, as six digits.
         period: Month,
     },

@@ -1,12 +1,16 @@
 //! What the simulator can be asked to be.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use super::Error;
 use super::faults::Faults;
+use super::month::Month;
+use super::reports::ReportStatus;
 use super::tls::Tls;
+use super::values::Style;
+use super::words::{
+    BalanceForm, CsvForm, CsvLanguage, DataKind, Dataset, EtagForm, FlagForm, LastLink, MarketplaceForm, NoData,
+    NumberForm, PageEtags, UsageV1,
+};
 
 /// What the simulator serves and how. The same options give the same bytes on every machine.
 #[derive(Debug, Clone)]
@@ -25,6 +29,14 @@ pub struct Options {
     pub page_rows: usize,
     /// The API key that `Authorization: bearer …` must carry.
     pub key: String,
+    /// Enrollments that have a key of their own in place of that one.
+    pub keys: Vec<(String, String)>,
+    /// Enrollments without a key of their own have one as the service makes them (see [`jwt_key`](super::jwt_key)).
+    pub jwt_keys: bool,
+    /// Enrollments whose keys have another view than `Enterprise`, such as `AccountOwner`, and may read usage only.
+    pub views: Vec<(String, String)>,
+    /// Enrollments whose keys have expired.
+    pub expired: Vec<String>,
     /// How the `ETag` header looks.
     pub etag_form: EtagForm,
     /// The `ETag` of pages 2 and later.
@@ -39,6 +51,8 @@ pub struct Options {
     pub latency: Duration,
     /// One billing period that every enrollment lists with a null usage link and has no data for.
     pub empty: Option<Month>,
+    /// Periods that every enrollment lists with a null link for a dataset, and has none of its data for.
+    pub null_links: Vec<(Dataset, Month)>,
     /// What goes wrong.
     pub faults: Faults,
     /// Speaks TLS with this certificate instead of plain HTTP.
@@ -46,6 +60,52 @@ pub struct Options {
     /// What links begin with, without a slash at the end, such as `https://consumption.azure.com`. None: with the
     /// `Host` that a request names.
     pub public_base: Option<String>,
+    /// What stands in `nextLink` on the last page.
+    pub last_link: LastLink,
+    /// Whether pages 2 and later answer 304 to their own ETag and to that of page 1; page 1 always does.
+    pub page_conditions: bool,
+    /// What is answered for a period that is listed without data, and for a range that holds none.
+    pub no_data: NoData,
+    /// What is answered for a period that is not listed.
+    pub unlisted: NoData,
+    /// Marketplace charges of a billing period in its first version; 0: none.
+    pub marketplace_rows: u64,
+    /// Items of a price sheet in its first version; 0: none.
+    pub price_sheet_items: u64,
+    /// What marketplace charges stand in.
+    pub marketplace_form: MarketplaceForm,
+    /// What a balance stands in.
+    pub balance_form: BalanceForm,
+    /// The statuses of an ordered CSV file, the first for the order itself; the last one stays.
+    pub report_statuses: Vec<ReportStatus>,
+    /// Orders, and questions for files that are not ready, are answered 202.
+    pub report_accepted: bool,
+    /// How long the address of an ordered file is good, counted from the order.
+    pub blob_lifetime: Duration,
+    /// TCP port of ordered files on 127.0.0.1; 0 takes a free one.
+    pub blob_port: u16,
+    /// What addresses of ordered files begin with. None: scheme and host of `public_base` with the port of ordered files.
+    pub public_blob_base: Option<String>,
+    /// The form of version 1 of usage details.
+    pub usage_v1: UsageV1,
+    /// JSON writes ids in quotes.
+    pub ids_as_text: bool,
+    /// How JSON writes flags.
+    pub flags: FlagForm,
+    /// How JSON writes amounts.
+    pub numbers: NumberForm,
+    /// Rows have fields that no documentation knows.
+    pub extra_fields: bool,
+    /// Tags of some resources have line breaks.
+    pub line_breaks: bool,
+    /// What lines of CSV files look like.
+    pub csv_form: CsvForm,
+    /// The language of CSV captions.
+    pub csv_language: CsvLanguage,
+    /// CSV files begin with a byte order mark.
+    pub csv_bom: bool,
+    /// The last line of a CSV file has an end.
+    pub csv_last_line_end: bool,
 }
 
 impl Default for Options {
@@ -58,6 +118,10 @@ impl Default for Options {
             rows_per_month: 10_000,
             page_rows: 1000,
             key: "simulated-key".to_owned(),
+            keys: Vec::new(),
+            jwt_keys: false,
+            views: Vec::new(),
+            expired: Vec::new(),
             etag_form: EtagForm::Strong,
             page_etags: PageEtags::Absent,
             data: DataKind::Repeating,
@@ -65,9 +129,33 @@ impl Default for Options {
             port: 0,
             latency: Duration::ZERO,
             empty: None,
+            null_links: Vec::new(),
             faults: Faults::default(),
             tls: None,
             public_base: None,
+            last_link: LastLink::Null,
+            page_conditions: false,
+            no_data: NoData::NotFound,
+            unlisted: NoData::BadRequest,
+            marketplace_rows: 50,
+            price_sheet_items: 300,
+            marketplace_form: MarketplaceForm::Array,
+            balance_form: BalanceForm::ByVersion,
+            report_statuses: [1, 2, 3].map(|code| ReportStatus { code, has_path: true }).to_vec(),
+            report_accepted: false,
+            blob_lifetime: Duration::from_secs(3600),
+            blob_port: 0,
+            public_blob_base: None,
+            usage_v1: UsageV1::Usual,
+            ids_as_text: false,
+            flags: FlagForm::Documented,
+            numbers: NumberForm::Plain,
+            extra_fields: false,
+            line_breaks: false,
+            csv_form: CsvForm::Current,
+            csv_language: CsvLanguage::English,
+            csv_bom: false,
+            csv_last_line_end: true,
         }
     }
 }
@@ -75,158 +163,16 @@ impl Default for Options {
 impl Options {
     /// Rows of a billing period in its first version.
     pub(super) fn rows_of(&self, month: Month) -> u64 {
-        if self.empty == Some(month) { 0 } else { self.rows_per_month }
-    }
-}
-
-/// A calendar month, which is what a billing period is. Reads `2024-01` and `202401`, prints `202401`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Month {
-    /// 2014 to 9999.
-    pub year: u16,
-    /// 1 to 12.
-    pub month: u8,
-}
-
-impl Month {
-    /// The number of days, 28 to 31.
-    pub fn days(self) -> u32 {
-        let leap = self.year.is_multiple_of(4) && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400));
-        match self.month {
-            2 if leap => 29,
-            2 => 28,
-            4 | 6 | 9 | 11 => 30,
-            _ => 31,
-        }
+        if Dataset::UsageDetails.has_data(self, month) { self.rows_per_month } else { 0 }
     }
 
-    /// The month `count` months later.
-    pub fn plus(self, count: u32) -> Self {
-        let months = u32::from(self.year) * 12 + u32::from(self.month) - 1 + count;
-        Self { year: (months / 12) as u16, month: (months % 12 + 1) as u8 }
-    }
-}
-
-impl fmt::Display for Month {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}{:02}", self.year, self.month)
-    }
-}
-
-impl FromStr for Month {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = || Error::Month { text: text.to_owned() };
-        let (year, month) = match text.len() {
-            6 if text.is_ascii() => text.split_at(4),
-            7 => text.split_once('-').ok_or_else(wrong)?,
-            _ => return Err(wrong()),
-        };
-        let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(year, 4) || !digits(month, 2) {
-            return Err(wrong());
-        }
-        let (year, month) = (year.parse().map_err(|_| wrong())?, month.parse().map_err(|_| wrong())?);
-        let parsed = Self { year, month };
-        // Data begins in May 2014.
-        if !(1..=12).contains(&month) || parsed < (Self { year: 2014, month: 5 }) {
-            return Err(wrong());
-        }
-        Ok(parsed)
-    }
-}
-
-/// An option that is one of a few words: the enum, `FromStr`, `Display` and the list of its words.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant),+
-        }
-
-        impl $name {
-            /// The words it can be written as.
-            pub const WORDS: &'static [&'static str] = &[$($word),+];
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$variant => $word),+ })
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            fn from_str(text: &str) -> Result<Self, Error> {
-                match text {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err(Error::Word { what: $what, text: text.to_owned(), words: Self::WORDS.join(", ") }),
-                }
-            }
-        }
-    };
-}
-
-words!(
-    /// The form of the `ETag` header, which no public page specifies.
-    EtagForm, "ETag form",
-    /// `"token"`
-    Strong = "strong",
-    /// `W/"token"`
-    Weak = "weak",
-    /// `token`, without quotes
-    Bare = "bare",
-    /// No header, and never a 304.
-    None = "none"
-);
-
-words!(
-    /// The `ETag` of pages 2 and later, which no public page specifies.
-    PageEtags, "page ETag rule",
-    /// No header.
-    Absent = "absent",
-    /// That of page 1.
-    Same = "same",
-    /// One of their own for each page.
-    PerPage = "per-page"
-);
-
-words!(
-    /// How the rows of a month resemble each other.
-    DataKind, "kind of data",
-    /// As real bills: each day lists nearly the same resources and meters again, in nearly the same order.
-    Repeating = "repeating",
-    /// The rows of `Repeating` in random order.
-    Shuffled = "shuffled",
-    /// Each row has a resource id, tags and additional info of its own.
-    Unique = "unique"
-);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn months_are_read_in_both_forms_and_nothing_else() {
-        let month = Month { year: 2024, month: 2 };
-        assert_eq!("2024-02".parse::<Month>().unwrap(), month);
-        assert_eq!("202402".parse::<Month>().unwrap(), month);
-        assert_eq!(month.to_string(), "202402");
-        assert_eq!(month.days(), 29);
-        assert_eq!(month.plus(11), Month { year: 2025, month: 1 });
-        for wrong in ["", "2024", "202413", "2024-00", "201404", "2024/02", "+02402", "2024-2", "20240é", "２024"] {
-            assert!(wrong.parse::<Month>().is_err(), "{wrong}");
-        }
+    /// The listed periods, newest first.
+    pub(super) fn listed(&self) -> impl Iterator<Item = Month> + '_ {
+        (0..self.months).rev().map(|count| self.from.plus(count))
     }
 
-    #[test]
-    fn words_are_read_back_and_a_wrong_one_lists_the_right_ones() {
-        assert_eq!("weak".parse::<EtagForm>().unwrap(), EtagForm::Weak);
-        assert_eq!(PageEtags::PerPage.to_string().parse::<PageEtags>().unwrap(), PageEtags::PerPage);
-        let error = "random".parse::<DataKind>().unwrap_err().to_string();
-        assert!(error.contains("repeating, shuffled, unique"), "{error}");
+    /// How JSON shows what no public page pins down.
+    pub(super) fn style(&self) -> Style {
+        Style { ids_as_text: self.ids_as_text, flags: self.flags, numbers: self.numbers }
     }
 }

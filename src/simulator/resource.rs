@@ -2,14 +2,17 @@
 
 use super::catalog::Kind;
 use super::chance::{draw, uuid};
-use super::fields::{Source, Value, fragments};
+use super::values::Value;
 
 /// A subscription with its account and department.
 pub struct Subscription {
     /// Its GUID, which resource ids contain.
     pub guid: String,
-    /// Its fragments of a row.
-    pub fragments: Vec<Box<[u8]>>,
+    enrollment: String,
+    index: u64,
+    chance: u64,
+    account: u64,
+    owner: u64,
 }
 
 const DEPARTMENTS: [&str; 10] = [
@@ -41,17 +44,23 @@ const SUBSCRIPTIONS: [&str; 8] = [
 
 impl Subscription {
     /// Subscription `index` of the enrollment that `key` stands for, under one of `accounts` accounts.
-    pub fn new(key: u64, index: u64, accounts: u64) -> Self {
+    pub fn new(enrollment: &str, key: u64, index: u64, accounts: u64) -> Self {
         let chance = draw(key, index);
         let account = chance % accounts;
-        let owner = draw(key, account);
+        let (guid, owner) = (uuid(chance), draw(key, account));
+        Self { guid, enrollment: enrollment.to_owned(), index, chance, account, owner }
+    }
+
+    /// The value of one of its fields.
+    pub fn value(&self, field: &str) -> Value {
+        let Self { index, chance, account, owner, .. } = *self;
         let department = (chance >> 48) % DEPARTMENTS.len() as u64;
-        let guid = uuid(chance);
-        let value = |field: &str| match field {
+        match field {
+            "enrollmentNumber" => Value::Text(self.enrollment.clone()),
             "offerId" if chance >> 8 & 3 == 0 => "MS-AZR-0148P".into(),
             "offerId" => "MS-AZR-0017P".into(),
-            "accountId" => Value::Plain((200_000 + account * 37).to_string()),
-            "departmentId" => Value::Plain((107_000 + department * 11).to_string()),
+            "accountId" => Value::Id(200_000 + account * 37),
+            "departmentId" => Value::Id(107_000 + department * 11),
             "accountOwnerEmail" => Value::Text(format!("person{account}@example.com")),
             "accountName" => {
                 let name = ACCOUNTS[(owner >> 8) as usize % ACCOUNTS.len()];
@@ -60,8 +69,8 @@ impl Subscription {
             }
             "serviceAdministratorId" if chance >> 12 & 7 == 0 => Value::Text(format!("admin{index}@example.com")),
             "serviceAdministratorId" => "".into(),
-            "subscriptionId" => Value::Plain("0".to_owned()),
-            "subscriptionGuid" => Value::Text(guid.clone()),
+            "subscriptionId" => Value::Id(0),
+            "subscriptionGuid" => Value::Text(self.guid.clone()),
             "subscriptionName" => {
                 let name = SUBSCRIPTIONS[(chance >> 20) as usize % SUBSCRIPTIONS.len()];
                 Value::Text(format!("{:04}-{name}", 8000 + index))
@@ -73,54 +82,72 @@ impl Subscription {
             "costCenter" if index % 8 == 2 => "".into(),
             "costCenter" => Value::Text(format!("IC{}", 990_000 + (chance >> 40) % 700)),
             _ => Value::Null,
-        };
-        Self { fragments: fragments(Source::Subscription, value), guid }
+        }
     }
 }
 
 /// Hexadecimal digits of a resource's serial number, which stands in its id, its tags and its additional info.
 pub const SERIAL_DIGITS: usize = 12;
 
-/// A resource's part of a row.
-#[derive(Debug)]
-pub struct ResourceText {
-    /// Its fragments of a row.
-    pub fragments: Vec<Box<[u8]>>,
-    /// Where the serial number stands in the first fragment.
-    pub serials: Vec<u32>,
+/// How resources are described.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Describing {
+    /// No id, tags or additional info is left empty.
+    pub is_full: bool,
+    /// Tags of some resources have line breaks between them.
+    pub line_breaks: bool,
 }
 
-impl ResourceText {
-    /// The text of resource `index`, drawn by `chance`. `full` leaves no id, tags or additional info empty.
-    pub fn new(chance: u64, index: usize, kind: &Kind, subscription: &str, full: bool) -> Self {
-        let serial = serial(chance);
-        let serial = std::str::from_utf8(&serial).unwrap_or_default();
+/// What a resource is called and carries.
+pub struct Resource<'a> {
+    /// The digits of its serial number.
+    pub serial: [u8; SERIAL_DIGITS],
+    kind: &'static Kind,
+    subscription: &'a str,
+    group: String,
+    stage: &'static str,
+    tastes: u64,
+    describing: Describing,
+    is_ascii: bool,
+}
+
+impl<'a> Resource<'a> {
+    /// Resource `index`, drawn by `chance`, in the subscription of this GUID.
+    pub fn new(chance: u64, index: usize, kind: &'static Kind, subscription: &'a str, describing: Describing) -> Self {
         let tastes = draw(chance, 1);
         let stage = ["PROD", "DEV", "test", "QA"][(tastes & 3) as usize];
         let group = format!("rg-{}-{}-{:03}", ["app", "shared", "Data", "net"][(tastes >> 2 & 3) as usize], stage, {
             (tastes >> 4) % 40
         });
         let group = if tastes >> 16 & 3 == 0 { group.to_uppercase() } else { group };
-        let ascii = index.is_multiple_of(2);
-        let text = |text: String| if ascii { Value::AsciiText(text) } else { Value::Text(text) };
-        let value = |field: &str| match field {
+        let (serial, is_ascii) = (serial(chance), index.is_multiple_of(2));
+        Self { serial, kind, subscription, group, stage, tastes, describing, is_ascii }
+    }
+
+    /// The value of one of its fields.
+    pub fn value(&self, field: &str) -> Value {
+        let Self { kind, stage, tastes, group, .. } = self;
+        let full = self.describing.is_full;
+        let serial = std::str::from_utf8(&self.serial).unwrap_or_default();
+        let text = |text: String| if self.is_ascii { Value::AsciiText(text) } else { Value::Text(text) };
+        match field {
             "instanceId" => {
                 let name = format!("{}{}{serial}", kind.prefix, if kind.prefix == "st" { "" } else { "-" });
                 match tastes >> 24 & 63 {
                     0 if !full => "".into(),
                     1 => Value::Text(name),
-                    _ => Value::Text(resource_id(kind, subscription, &group, &name, tastes)),
+                    _ => Value::Text(resource_id(kind, self.subscription, group, &name, *tastes)),
                 }
             }
             "serviceInfo1" if tastes >> 30 & 3 == 0 => Value::Null,
             "serviceInfo1" if tastes >> 30 & 31 == 1 => "Canonical".into(),
             "serviceInfo1" | "serviceInfo2" => "".into(),
-            "additionalInfo" => match additional_info(kind, serial, tastes, full) {
+            "additionalInfo" => match additional_info(kind, serial, *tastes, full) {
                 Some(info) => text(info),
                 None if tastes >> 36 & 7 == 0 => Value::Null,
                 None => "".into(),
             },
-            "tags" => match tags(serial, stage, tastes, full) {
+            "tags" => match tags(serial, stage, *tastes, self.describing) {
                 Some(tags) => text(tags),
                 None if tastes >> 36 & 15 == 1 => Value::Null,
                 None => "".into(),
@@ -129,15 +156,7 @@ impl ResourceText {
             "resourceGroup" if tastes >> 40 & 7 == 0 => Value::Text(group.to_lowercase()),
             "resourceGroup" => Value::Text(group.clone()),
             _ => Value::Null,
-        };
-        let fragments = fragments(Source::Resource, value);
-        let serials = fragments[0]
-            .windows(SERIAL_DIGITS)
-            .enumerate()
-            .filter(|(_, window)| *window == serial.as_bytes())
-            .map(|(position, _)| position as u32)
-            .collect();
-        Self { fragments, serials }
+        }
     }
 }
 
@@ -179,16 +198,17 @@ fn additional_info(kind: &Kind, serial: &str, tastes: u64, full: bool) -> Option
     }
 }
 
-fn tags(serial: &str, stage: &str, tastes: u64, full: bool) -> Option<String> {
-    let even = draw(tastes, 2);
+fn tags(serial: &str, stage: &str, tastes: u64, describing: Describing) -> Option<String> {
+    let (even, full) = (draw(tastes, 2), describing.is_full);
     if !full && even % 100 < 48 {
         return None;
     }
+    let between = if describing.line_breaks && even >> 44 & 3 == 0 { ",\r\n  " } else { ",  " };
     let mut tags = "{  ".to_owned();
     if !full {
-        tags.push_str(&format!(r#""ApplicationOwner": "person{}@example.com",  "#, even >> 8 & 127));
+        tags.push_str(&format!(r#""ApplicationOwner": "person{}@example.com"{between}"#, even >> 8 & 127));
     }
-    tags.push_str(&format!(r#""Environment": "{stage}",  "Asset": "{serial}""#));
+    tags.push_str(&format!(r#""Environment": "{stage}"{between}"Asset": "{serial}""#));
     let more: [(u64, &str); 6] = [
         (0, r#""CostCenter": "109741""#),
         (1, r#""CreatedOnDate": "2020-10-15T12:43:13.9427116Z""#),
@@ -201,7 +221,7 @@ fn tags(serial: &str, stage: &str, tastes: u64, full: bool) -> Option<String> {
     let one_in = if full { 7 } else { 3 };
     for (bit, tag) in more {
         if even >> (16 + 3 * bit) & one_in == 0 {
-            tags.push_str(",  ");
+            tags.push_str(between);
             tags.push_str(tag);
         }
     }
@@ -216,24 +236,20 @@ fn tags(serial: &str, stage: &str, tastes: u64, full: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::catalog::KINDS;
-    use super::super::fields::FIELDS;
     use super::*;
 
     #[test]
     fn a_full_resource_carries_its_serial_in_id_info_and_tags() {
-        for chance in 0..500 {
-            for kind in &KINDS {
-                let text = ResourceText::new(draw(9, chance), chance as usize, kind, "guid", true);
-                assert!(text.serials.len() >= 3, "{text:?}");
-                assert_eq!(text.fragments.len(), 2);
+        let describing = Describing { is_full: true, line_breaks: true };
+        for (chance, kind) in (0..500).flat_map(|chance| KINDS.iter().map(move |kind| (chance, kind))) {
+            let resource = Resource::new(draw(9, chance), chance as usize, kind, "guid", describing);
+            let serial = std::str::from_utf8(&resource.serial).unwrap();
+            for field in ["instanceId", "additionalInfo", "tags"] {
+                match resource.value(field) {
+                    Value::Text(text) | Value::AsciiText(text) => assert!(text.to_lowercase().contains(serial)),
+                    value => panic!("{field}: {value:?}"),
+                }
             }
         }
-    }
-
-    #[test]
-    fn the_resource_knows_its_fields() {
-        let names: Vec<&str> =
-            FIELDS.iter().filter(|(_, source)| *source == Source::Resource).map(|(name, _)| *name).collect();
-        assert_eq!(names, ["instanceId", "serviceInfo1", "serviceInfo2", "additionalInfo", "tags", "resourceGroup"]);
     }
 }

@@ -1,23 +1,22 @@
-//! What the running server knows: the version of each period, the pages rendered ahead, and what it has counted.
+//! What the running server knows: its enrollments, keys, pages rendered ahead, and what it has counted.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io::Write;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use tokio::sync::OnceCell;
 
 use super::Error;
-use super::bill::{Bill, Statement};
+use super::cache::PageCache;
+use super::dataset::Wanted;
+use super::days::Days;
+use super::enrollment::Enrollment;
 use super::faults::{Asked, Rule};
-use super::options::{EtagForm, Month, Options, PageEtags};
-use super::page::{ROW_BYTES, Renderer, page_of_token};
-use super::truth::Sums;
-
-/// Rendered pages that are kept, in bytes; the two newest stay whatever their size.
-const CACHE_BYTES: usize = 32 << 20;
+use super::keys::Keys;
+use super::month::Month;
+use super::options::Options;
+use super::reports::Reports;
+use super::words::{Dataset, EtagForm, PageEtags};
 
 /// What the simulator has answered since it started. Requests for the truth and for restatements do not count, but
 /// their connections do.
@@ -27,6 +26,12 @@ pub struct Counters {
     pub requests: u64,
     /// Usage pages answered with a body.
     pub pages_served: u64,
+    /// Answers with other data: other datasets, and usage as files.
+    pub others_served: u64,
+    /// Requests for ordered files, on their own host.
+    pub blob_requests: u64,
+    /// Of these, those that carried an `Authorization` header. It must never go there.
+    pub keys_sent_to_blobs: u64,
     /// Bytes of all bodies, as sent. An answer that a rule breaks counts whole, a gzip bomb not at all.
     pub body_bytes: u64,
     /// Answers 304.
@@ -46,6 +51,9 @@ pub struct Counters {
 pub struct Counting {
     pub requests: AtomicU64,
     pub pages_served: AtomicU64,
+    pub others_served: AtomicU64,
+    pub blob_requests: AtomicU64,
+    pub keys_sent_to_blobs: AtomicU64,
     pub body_bytes: AtomicU64,
     pub not_modified: AtomicU64,
     pub unauthorized: AtomicU64,
@@ -60,6 +68,9 @@ impl Counting {
         Counters {
             requests: self.requests.load(Relaxed),
             pages_served: self.pages_served.load(Relaxed),
+            others_served: self.others_served.load(Relaxed),
+            blob_requests: self.blob_requests.load(Relaxed),
+            keys_sent_to_blobs: self.keys_sent_to_blobs.load(Relaxed),
             body_bytes: self.body_bytes.load(Relaxed),
             not_modified: self.not_modified.load(Relaxed),
             unauthorized: self.unauthorized.load(Relaxed),
@@ -81,6 +92,11 @@ impl InFlight {
         counting.most_in_flight.fetch_max(now, Relaxed);
         Self(state.clone())
     }
+
+    /// Counts bytes of a body that was not known before.
+    pub fn count_bytes(&self, bytes: usize) {
+        self.0.counting.body_bytes.fetch_add(bytes as u64, Relaxed);
+    }
 }
 
 impl Drop for InFlight {
@@ -89,32 +105,18 @@ impl Drop for InFlight {
     }
 }
 
-/// One period of one enrollment in its current version.
-struct Period {
-    renderer: Arc<Renderer>,
-    /// Fingerprints of versions before, whose links lead to the pages of this one.
-    led_on: Vec<u64>,
-    /// Worked out when first asked for.
-    sums: Option<Sums>,
-}
-
-/// A page in one encoding: fingerprint of the data, page, gzip or not, and what its link begins with.
-type PageKey = (u64, u64, bool, Arc<str>);
-
-#[derive(Default)]
-struct PageCache {
-    pages: HashMap<PageKey, Arc<OnceCell<Bytes>>>,
-    order: VecDeque<(PageKey, usize)>,
-    bytes: usize,
-}
-
 /// The state that all connections share.
 pub struct State {
     pub options: Options,
+    /// Where the API listens.
     pub endpoint: String,
+    /// Where ordered files are.
+    pub blob_endpoint: String,
     pub counting: Counting,
-    periods: HashMap<String, Mutex<HashMap<Month, Period>>>,
-    cache: Mutex<PageCache>,
+    pub keys: Keys,
+    pub cache: PageCache,
+    pub reports: Reports,
+    enrollments: HashMap<String, Enrollment>,
     /// Requests of each page, under the text of what was asked for.
     requests: Mutex<BTreeMap<String, u64>>,
     /// How often each rule was played.
@@ -127,62 +129,50 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl State {
-    pub fn new(options: Options, endpoint: String) -> Self {
-        let periods = options
-            .enrollments
-            .iter()
-            .map(|enrollment| {
-                let bill = Arc::new(Bill::new(&options, enrollment));
-                let periods = (0..options.months).map(|count| {
-                    let month = options.from.plus(count);
-                    let statement = Statement::new(bill.clone(), &options, month, 1);
-                    let renderer = Arc::new(Renderer::new(statement, &options, enrollment));
-                    (month, Period { renderer, led_on: Vec::new(), sums: None })
-                });
-                (enrollment.clone(), Mutex::new(periods.collect()))
-            })
-            .collect();
+    pub fn new(options: Options, endpoint: String, blob_endpoint: String) -> Self {
+        let enrollments = options.enrollments.iter();
+        let enrollments = enrollments.map(|number| (number.clone(), Enrollment::new(&options, number))).collect();
         let played = options.faults.rules.iter().map(|_| AtomicU64::new(0)).collect();
         Self {
+            keys: Keys::new(&options),
             options,
             endpoint,
+            blob_endpoint,
             counting: Counting::default(),
-            periods,
-            cache: Mutex::default(),
+            cache: PageCache::default(),
+            reports: Reports::default(),
+            enrollments,
             requests: Mutex::default(),
             played,
         }
     }
 
-    /// Whether the enrollment is served.
-    pub fn knows(&self, enrollment: &str) -> bool {
-        self.periods.contains_key(enrollment)
+    /// An enrollment that is served.
+    pub fn enrollment(&self, number: &str) -> Option<&Enrollment> {
+        self.enrollments.get(number)
     }
 
-    /// The listed periods, newest first.
-    pub fn months(&self) -> impl Iterator<Item = Month> + '_ {
-        (0..self.options.months).rev().map(|count| self.options.from.plus(count))
-    }
-
-    /// The current version of a period that is listed.
-    pub fn renderer(&self, enrollment: &str, month: Month) -> Option<Arc<Renderer>> {
-        Some(lock(self.periods.get(enrollment)?).get(&month)?.renderer.clone())
-    }
-
-    /// The page of this version that a token leads to, if it is the version's own or one of a version whose links were
-    /// kept.
-    pub fn page_of(&self, enrollment: &str, renderer: &Renderer, token: &str) -> Option<u64> {
-        let statement = renderer.statement();
-        let led_on = lock(self.periods.get(enrollment)?).get(&statement.month)?.led_on.clone();
-        let mut fingerprints = std::iter::once(statement.fingerprint()).chain(led_on);
-        fingerprints.find_map(|fingerprint| page_of_token(fingerprint, token)).filter(|page| *page <= renderer.pages())
+    /// What addresses of ordered files begin with.
+    pub fn blob_base(&self) -> String {
+        let Options { public_base, public_blob_base, .. } = &self.options;
+        let port = self.blob_endpoint.rsplit_once(':').map_or("", |(_, port)| port);
+        match (public_blob_base, public_base.as_deref().and_then(|base| base.split_once("://"))) {
+            (Some(base), _) => base.clone(),
+            (None, Some((scheme, rest))) => {
+                let host = rest.split('/').next().unwrap_or_default();
+                let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+                let host = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+                format!("{scheme}://{host}:{port}")
+            }
+            (None, None) => self.blob_endpoint.clone(),
+        }
     }
 
     /// The `ETag` of a page, as the header says it.
-    pub fn etag(&self, renderer: &Renderer, page: u64) -> Option<String> {
+    pub fn etag(&self, fingerprint: u64, page: u64) -> Option<String> {
         let token = match (page, self.options.page_etags) {
-            (1, _) | (_, PageEtags::Same) => format!("{:016x}", renderer.statement().fingerprint()),
-            (_, PageEtags::PerPage) => format!("{:016x}-{page}", renderer.statement().fingerprint()),
+            (1, _) | (_, PageEtags::Same) => format!("{fingerprint:016x}"),
+            (_, PageEtags::PerPage) => format!("{fingerprint:016x}-{page}"),
             (_, PageEtags::Absent) => return None,
         };
         match self.options.etag_form {
@@ -193,63 +183,50 @@ impl State {
         }
     }
 
-    /// Gives a period its next version. With `keep_links`, the links of the version before lead to its pages.
-    pub fn restate(&self, enrollment: &str, month: Month, keep_links: bool) -> Result<u32, Error> {
-        let periods = self.periods.get(enrollment).ok_or_else(|| Error::Enrollment {
-            enrollment: enrollment.to_owned(),
-            served: self.options.enrollments.join(", "),
-        })?;
-        let no_usage = || Error::NoUsage { enrollment: enrollment.to_owned(), period: month };
-        let mut periods = lock(periods);
-        let period = periods.get_mut(&month).ok_or_else(no_usage)?;
-        let statement = period.renderer.statement();
-        if statement.rows() == 0 {
-            return Err(no_usage());
+    /// Gives a period of a dataset its next version. With `keep_links`, the links of the version before lead to its
+    /// pages.
+    pub fn restate(&self, enrollment: &str, dataset: Dataset, month: Month, keep_links: bool) -> Result<u32, Error> {
+        let unknown =
+            || Error::Enrollment { enrollment: enrollment.to_owned(), served: self.options.enrollments.join(", ") };
+        let found = self.enrollment(enrollment).ok_or_else(unknown)?;
+        if !self.options.listed().any(|listed| listed == month) || !dataset.has_data(&self.options, month) {
+            return Err(Error::NoData { enrollment: enrollment.to_owned(), dataset, period: month });
         }
-        let version = statement.version + 1;
-        let mut led_on = Vec::new();
-        if keep_links {
-            led_on.clone_from(&period.led_on);
-            led_on.push(statement.fingerprint());
-        }
-        let statement = Statement::new(statement.bill.clone(), &self.options, month, version);
-        let renderer = Arc::new(Renderer::new(statement, &self.options, enrollment));
-        *period = Period { renderer, led_on, sums: None };
-        Ok(version)
+        Ok(found.restate(dataset, month, keep_links))
     }
 
-    /// Everything served, in sums. Takes about 50 ns a row the first time.
+    /// Everything served, in sums. Takes about 50 ns a row of usage the first time.
     pub fn truth(&self) -> Value {
-        let mut enrollments = Map::new();
         let mut rows_in_all = 0;
-        for enrollment in &self.options.enrollments {
-            let mut periods = Map::new();
-            for month in self.months() {
-                let Some((renderer, sums)) = self.sums(enrollment, month) else { continue };
-                let statement = renderer.statement();
-                rows_in_all += statement.rows();
-                let period = json!({
-                    "billing_period_id": month.to_string(),
-                    "rows": statement.rows(),
-                    "pages": renderer.pages(),
-                    "version": statement.version,
-                    "etag": self.etag(&renderer, 1),
-                    "sums": sums.to_json(),
-                    "negative_rows": sums.negative_rows,
+        let mut datasets = Dataset::ALL.map(|dataset| {
+            let enrollments = self.options.enrollments.iter().filter_map(|number| {
+                let enrollment = self.enrollment(number)?;
+                let periods = self.options.listed().map(|month| {
+                    let period = self.truth_of(enrollment, dataset, month);
+                    if dataset == Dataset::UsageDetails {
+                        rows_in_all += period["rows"].as_u64().unwrap_or_default();
+                    }
+                    (month.to_string(), period)
                 });
-                periods.insert(month.to_string(), period);
-            }
-            enrollments.insert(enrollment.clone(), Value::Object(periods));
-        }
+                Some((number.clone(), Value::Object(periods.collect())))
+            });
+            (dataset.to_string(), Value::Object(enrollments.collect()))
+        });
+        let usage = datasets[0].1.take();
+        let datasets: Map<String, Value> = datasets.into_iter().skip(1).collect();
         let rules = self.options.faults.rules.iter().zip(self.played());
         let rules = rules.map(|(rule, played)| json!({"name": rule.name, "played": played}));
         let counters = self.counting.read();
         json!({
-            "enrollments": enrollments,
+            "enrollments": usage,
+            "datasets": datasets,
             "rows_in_all": rows_in_all,
             "counters": {
                 "requests": counters.requests,
                 "pages_served": counters.pages_served,
+                "others_served": counters.others_served,
+                "blob_requests": counters.blob_requests,
+                "keys_sent_to_blobs": counters.keys_sent_to_blobs,
                 "body_bytes": counters.body_bytes,
                 "not_modified": counters.not_modified,
                 "unauthorized": counters.unauthorized,
@@ -262,21 +239,24 @@ impl State {
         })
     }
 
-    /// The current version and its sums. The sums are made without the lock, so that pages go on being served.
-    fn sums(&self, enrollment: &str, month: Month) -> Option<(Arc<Renderer>, Sums)> {
-        let periods = self.periods.get(enrollment)?;
-        let (renderer, known) = {
-            let periods = lock(periods);
-            let period = periods.get(&month)?;
-            (period.renderer.clone(), period.sums)
+    /// A period of a dataset: its version, what it adds up to, and its ETags. Those of usage details are named as they
+    /// were when there was one version of the API: `etag` is that of version 3.
+    fn truth_of(&self, enrollment: &Enrollment, dataset: Dataset, month: Month) -> Value {
+        let (version, mut truth) = enrollment.sums(&self.options, dataset, month);
+        let document = |api| {
+            let (options, days) = (&self.options, Days::Period(month));
+            let is_empty = !dataset.has_data(options, month);
+            dataset.serve().document(&Wanted { options, enrollment, api, days, is_empty })
         };
-        let sums = known.unwrap_or_else(|| Sums::of(renderer.statement()));
-        if let Some(period) = lock(periods).get_mut(&month)
-            && Arc::ptr_eq(&period.renderer, &renderer)
-        {
-            period.sums = Some(sums);
+        let etag = |api| self.etag(document(api).fingerprint, 1);
+        truth.insert("billing_period_id".to_owned(), json!(month.to_string()));
+        truth.insert("version".to_owned(), json!(version));
+        truth.insert("etags".to_owned(), json!({"v1": etag(1), "v2": etag(2), "v3": etag(3)}));
+        if dataset == Dataset::UsageDetails {
+            truth.insert("etag".to_owned(), json!(etag(3)));
+            truth.insert("pages".to_owned(), json!(document(3).pages()));
         }
-        Some((renderer, sums))
+        Value::Object(truth)
     }
 
     /// Counts a request and gives the rule that it plays.
@@ -301,60 +281,4 @@ impl State {
     pub fn requests_of(&self, what: &str) -> u64 {
         lock(&self.requests).get(what).copied().unwrap_or_default()
     }
-
-    /// The body of a page, whose link begins with `base`; the next ones are begun in the background.
-    pub async fn page(self: &Arc<Self>, renderer: &Arc<Renderer>, page: u64, gzip: bool, base: &Arc<str>) -> Bytes {
-        let body = self.cell(renderer, page, gzip, base);
-        // Compressing takes longer than most clients need for a page, so more of it is done at once.
-        let ahead = if gzip { 2 } else { 1 };
-        for next in page + 1..=renderer.pages().min(page + ahead) {
-            let (cell, renderer) = (self.cell(renderer, next, gzip, base), renderer.clone());
-            if !cell.initialized() {
-                let base = base.clone();
-                tokio::spawn(async move { fill(&cell, &renderer, next, gzip, &base).await });
-            }
-        }
-        fill(&body, renderer, page, gzip, base).await
-    }
-
-    fn cell(&self, renderer: &Renderer, page: u64, gzip: bool, base: &Arc<str>) -> Arc<OnceCell<Bytes>> {
-        let mut cache = lock(&self.cache);
-        let key = (renderer.statement().fingerprint(), page, gzip, base.clone());
-        if let Some(cell) = cache.pages.get(&key) {
-            return cell.clone();
-        }
-        // The size is not known yet; gzip makes a page at least five times smaller.
-        let bytes = renderer.rows_of(page) as usize * ROW_BYTES / if gzip { 5 } else { 1 };
-        cache.bytes += bytes;
-        cache.order.push_back((key.clone(), bytes));
-        while cache.bytes > CACHE_BYTES && cache.order.len() > 2 {
-            if let Some((oldest, bytes)) = cache.order.pop_front() {
-                cache.pages.remove(&oldest);
-                cache.bytes -= bytes;
-            }
-        }
-        cache.pages.entry(key).or_default().clone()
-    }
-}
-
-/// Renders a page into its cell, once, on a thread that may block.
-async fn fill(cell: &OnceCell<Bytes>, renderer: &Arc<Renderer>, page: u64, gzip: bool, base: &Arc<str>) -> Bytes {
-    let render = || async {
-        let (renderer, base) = (renderer.clone(), base.clone());
-        let render = move || {
-            let body = renderer.page(page, &base);
-            Bytes::from(if gzip { compress(&body) } else { body })
-        };
-        // Rendering fails only when the runtime is going down, and then nobody waits for the page.
-        tokio::task::spawn_blocking(render).await.unwrap_or_default()
-    };
-    cell.get_or_init(render).await.clone()
-}
-
-/// A text as gzip.
-pub fn compress(body: &[u8]) -> Vec<u8> {
-    let out = Vec::with_capacity(body.len() / 5 + 1024);
-    let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::fast());
-    // Writing to memory does not fail; should it, an empty body is no gzip and the client says so.
-    encoder.write_all(body).and_then(|()| encoder.finish()).unwrap_or_default()
 }

@@ -17,7 +17,9 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use super::Error;
 use super::chance::{draw, draw_text};
-use super::options::Month;
+use super::days::Days;
+use super::month::Month;
+use super::routes::Resource;
 
 /// Rules of what goes wrong, in order: the first one that fits a request is played. The default has none.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -61,32 +63,16 @@ pub struct Rule {
     pub then: Then,
 }
 
-/// A dataset of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dataset {
-    /// Usage details.
-    UsageDetails,
-    /// The list of billing periods.
-    BillingPeriods,
-}
-
-impl fmt::Display for Dataset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UsageDetails => "usage_details",
-            Self::BillingPeriods => "billing_periods",
-        })
-    }
-}
-
 /// What a request asks for, as far as rules know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    pub dataset: Dataset,
+    pub resource: Resource,
+    /// Of the API, 1 to 3.
+    pub version: u8,
     pub enrollment: String,
-    /// None in a request for the list.
-    pub period: Option<Month>,
-    /// Counted from 1; none in a request for the list, and where a token leads to no page.
+    /// None in a request for the list of billing periods.
+    pub days: Option<Days>,
+    /// Counted from 1; none in a request for the list, and where a token leads to no page. What has no pages is page 1.
     pub page: Option<u64>,
     pub is_last: bool,
     pub is_conditional: bool,
@@ -96,11 +82,11 @@ impl fmt::Display for Asked {
     /// What requests are counted under: `usage_details/100/202401/1`, `billing_periods/100`; a page that there is not
     /// is `-`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.dataset, self.enrollment)?;
-        match (self.period, self.page) {
+        write!(f, "{}/{}", self.resource.name(), self.enrollment)?;
+        match (self.days, self.page) {
             (None, _) => Ok(()),
-            (Some(period), None) => write!(f, "/{period}/-"),
-            (Some(period), Some(page)) => write!(f, "/{period}/{page}"),
+            (Some(days), None) => write!(f, "/{days}/-"),
+            (Some(days), Some(page)) => write!(f, "/{days}/{page}"),
         }
     }
 }
@@ -134,7 +120,9 @@ impl Numbers {
 /// Which requests; what is not given fits all.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct When {
-    pub dataset: Option<Dataset>,
+    pub resource: Option<Resource>,
+    /// Of the API.
+    pub version: Option<u8>,
     pub enrollment: Option<String>,
     pub period: Option<Month>,
     pub page: Option<WhichPage>,
@@ -158,9 +146,10 @@ impl When {
             let draw = draw_text(draw(draw(seed, rule), attempt), &asked.to_string());
             (draw >> 11) as f64 / (1_u64 << 53) as f64
         };
-        self.dataset.is_none_or(|dataset| dataset == asked.dataset)
+        self.resource.is_none_or(|resource| resource == asked.resource)
+            && self.version.is_none_or(|version| version == asked.version)
             && self.enrollment.as_ref().is_none_or(|enrollment| *enrollment == asked.enrollment)
-            && self.period.is_none_or(|period| asked.period == Some(period))
+            && self.period.is_none_or(|period| asked.days == Some(Days::Period(period)))
             && self.conditional.is_none_or(|conditional| conditional == asked.is_conditional)
             && page
             && self.attempt.is_none_or(|numbers| numbers.hold(attempt))

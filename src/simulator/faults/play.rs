@@ -11,10 +11,17 @@ use memchr::memmem;
 use serde_json::{Value, json};
 
 use super::bomb::Bomb;
-use super::{Asked, BreakAt, Content, Dataset, HeaderText, NextLink, Packing, Place, Rule, Then};
-use crate::simulator::answers::{Answer, Call, error, json_answer, parameter, respond, set, takes_gzip};
+use super::{Asked, BreakAt, Content, HeaderText, NextLink, Packing, Place, Rule, Then};
+use crate::simulator::answers::{Answer, Call, error, json_answer, respond, set};
 use crate::simulator::body::{Body, Paced};
-use crate::simulator::state::{State, compress};
+use crate::simulator::cache::compress;
+use crate::simulator::dataset::Wanted;
+use crate::simulator::days::Days;
+use crate::simulator::month::Month;
+use crate::simulator::query::{parameter, without};
+use crate::simulator::routes::Resource;
+use crate::simulator::serve::takes_gzip;
+use crate::simulator::state::State;
 use crate::simulator::wire::Breaker;
 
 /// Answers as the rule says, and breaks the connection if it says so.
@@ -59,7 +66,7 @@ pub async fn play(state: &Arc<State>, call: &Call<'_>, asked: &Asked, rule: &Rul
             let bytes = match answer.body() {
                 Body::Whole(bytes) => resolve(place, bytes.len()) as u64,
                 Body::Paced(paced) => resolve(place, paced.wire_bytes()) as u64,
-                Body::Bomb(_) => place.unsigned_abs(),
+                Body::Bomb(_) | Body::Streamed(_) => place.unsigned_abs(),
             };
             breaker.at_body(how, bytes);
         }
@@ -80,7 +87,8 @@ async fn regular(state: &Arc<State>, call: &Call<'_>, then: &Then) -> Answer {
     if then.ignore_conditions {
         headers.remove(IF_NONE_MATCH);
     }
-    respond(state, &call.with_headers(&headers)).await
+    let (head, body) = respond(state, &call.with_headers(&headers)).await.into_parts();
+    Answer::from_parts(head, body.collected().await)
 }
 
 /// An answer that has nothing of the right one.
@@ -98,12 +106,18 @@ fn replacement(state: &State, call: &Call<'_>, asked: &Asked, content: &Content,
         Content::Empty => json_answer(status, ""),
         Content::Text(text) => json_answer(status, filled(call, text)),
         Content::Zeros(bytes) => bomb(Bomb::of_zeros(*bytes)),
-        Content::Rows(bytes) => {
-            let renderer = asked.period.and_then(|month| state.renderer(&asked.enrollment, month));
-            let row = renderer.map_or_else(|| b"{}".to_vec(), |renderer| renderer.first_row());
-            bomb(Bomb::of_rows(&row, *bytes))
-        }
+        Content::Rows(bytes) => bomb(Bomb::of_rows(&first_row(state, asked).unwrap_or_else(|| b"{}".to_vec()), *bytes)),
     }
+}
+
+/// A row of what is asked for.
+fn first_row(state: &State, asked: &Asked) -> Option<Vec<u8>> {
+    let (enrollment, options) = (state.enrollment(&asked.enrollment)?, &state.options);
+    let wanted = Wanted { options, enrollment, api: asked.version, days: asked.days?, is_empty: false };
+    let document = asked.resource.dataset()?.serve().document(&wanted);
+    let mut row = Vec::new();
+    document.rows.write(&mut row, 0..1, b"");
+    Some(row).filter(|row| !row.is_empty())
 }
 
 fn bomb(bomb: Bomb) -> Answer {
@@ -129,11 +143,12 @@ fn shape(state: &State, call: &Call<'_>, asked: &Asked, then: &Then, answer: &mu
     if let Some(link) = &then.next_link {
         relink(&mut text, &next_link(call, link));
     }
-    alter(&mut text, call, then);
+    alter(&mut text, call, asked, then);
     if let Some(place) = then.cut_at {
         text.truncate(resolve(place, text.len()));
     }
-    let is_page = asked.dataset == Dataset::UsageDetails && answer.status() == StatusCode::OK && then.body.is_none();
+    let is_data = matches!(asked.resource, Resource::Data(_) | Resource::Csv);
+    let is_page = is_data && answer.status() == StatusCode::OK && then.body.is_none();
     let packs = match then.packing {
         Some(packing) => packing != Packing::Plain,
         None => is_page && state.options.gzip && takes_gzip(call.headers),
@@ -191,10 +206,14 @@ fn relink(text: &mut Vec<u8>, link: &str) {
 }
 
 /// Puts what the rule adds and replaces into a page, as it stands, whatever JSON that makes.
-fn alter(text: &mut Vec<u8>, call: &Call<'_>, then: &Then) {
-    const END: &[u8] = b"],\"nextLink\":";
-    if !then.rows.is_empty()
-        && let Some(end) = memmem::rfind(text, END)
+fn alter(text: &mut Vec<u8>, call: &Call<'_>, asked: &Asked, then: &Then) {
+    let is_file = matches!(asked.resource, Resource::Csv | Resource::Blob);
+    if !then.rows.is_empty() && is_file {
+        let rows = then.rows.iter().map(|row| filled(call, row) + "\r\n").collect::<String>();
+        text.extend_from_slice(rows.as_bytes());
+    } else if !then.rows.is_empty()
+        && let Resource::Data(_) = asked.resource
+        && let Some(end) = end_of_data(text)
     {
         let comma = if text[..end].ends_with(b"[") { "" } else { "," };
         let rows = filled(call, &format!("{comma}{}", then.rows.join(",")));
@@ -212,10 +231,19 @@ fn alter(text: &mut Vec<u8>, call: &Call<'_>, then: &Then) {
     }
 }
 
+/// Where the rows of a page or list end.
+fn end_of_data(text: &[u8]) -> Option<usize> {
+    let without_link = || [&b"]}"[..], b"]"].into_iter().find_map(|end| text.strip_suffix(end));
+    memmem::rfind(text, b"],\"nextLink\":").or_else(|| without_link().map(<[u8]>::len))
+}
+
 fn next_link(call: &Call<'_>, link: &NextLink) -> String {
     match link {
         NextLink::Itself => filled(call, "{base}{target}"),
-        NextLink::First => format!("{}{}", call.base, call.path),
+        NextLink::First => match without(call.query, "skiptoken") {
+            query if query.is_empty() => format!("{}{}", call.base, call.path),
+            query => format!("{}{}?{query}", call.base, call.path),
+        },
         NextLink::Endless => {
             let (rest, round) = match parameter(call.query, "round") {
                 None => (call.query, 0),
@@ -237,9 +265,14 @@ fn filled(call: &Call<'_>, text: &str) -> String {
     text.replace("{base}", call.base).replace("{target}", &format!("{}{query}", call.path))
 }
 
+/// Restates the period that is asked for, or the first one of a range.
 fn restate(state: &State, asked: &Asked, then: &Then) {
-    if let Some(month) = asked.period {
-        // A period without usage has nothing to restate.
-        let _ = state.restate(&asked.enrollment, month, then.keep_links);
+    let month = asked.days.map(|days| match days {
+        Days::Period(month) => month,
+        Days::Range(first, _) => Month::of(first),
+    });
+    if let (Some(dataset), Some(month)) = (asked.resource.dataset(), month) {
+        // A period without data has nothing to restate.
+        let _ = state.restate(&asked.enrollment, dataset, month, then.keep_links);
     }
 }

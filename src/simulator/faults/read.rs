@@ -6,10 +6,9 @@ use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
-use super::{
-    BreakAt, BreakHow, Content, Dataset, HeaderText, NextLink, Numbers, Packing, Place, Rule, Then, When, WhichPage,
-};
+use super::{BreakAt, BreakHow, Content, HeaderText, NextLink, Numbers, Packing, Place, Rule, Then, When, WhichPage};
 use crate::simulator::Error;
+use crate::simulator::routes::Resource;
 
 /// The rules of a text.
 pub fn rules(text: &str) -> Result<Vec<Rule>, Error> {
@@ -33,7 +32,11 @@ fn read_rule(number: usize, rule: Value) -> Result<Rule, Error> {
 fn read_when(number: usize, when: &Value) -> Result<When, Error> {
     let mut keys = Keys::of(number, "when.", when)?;
     let when = When {
-        dataset: keys.take("dataset", "\"usage_details\" or \"billing_periods\"", dataset)?,
+        resource: keys
+            .take("dataset", &format!("one of {}", Resource::names()), |value| Resource::of(value.as_str()?))?,
+        version: keys.take("version", "1, 2 or 3", |value| {
+            value.as_u64().filter(|version| (1..=3).contains(version)).map(|version| version as u8)
+        })?,
         enrollment: keys.take("enrollment", "a text", text)?,
         period: keys.take("period", "a month as \"2024-01\"", |value| value.as_str()?.parse().ok())?,
         page: keys.take(
@@ -174,10 +177,6 @@ fn texts(value: &Value) -> Option<Vec<String>> {
 fn replace(value: &Value) -> Option<Vec<(String, String)>> {
     let pairs = value.as_object()?.iter();
     pairs.map(|(find, with)| Some((find.clone(), text(with)?)).filter(|_| !find.is_empty())).collect()
-}
-
-fn dataset(value: &Value) -> Option<Dataset> {
-    [Dataset::UsageDetails, Dataset::BillingPeriods].into_iter().find(|dataset| value == &dataset.to_string())
 }
 
 fn count(value: &Value) -> Option<u64> {

@@ -6,7 +6,10 @@ use std::net::TcpStream;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
-use super::{Asked, Dataset, Faults};
+use super::{Asked, Faults};
+use crate::simulator::days::Days;
+use crate::simulator::routes::Resource;
+use crate::simulator::words::Dataset;
 use crate::simulator::{Month, Options, Pages, Simulator};
 
 const USAGE: &str = "/v3/enrollments/100/billingPeriods/202401/usagedetails";
@@ -546,9 +549,10 @@ async fn the_truth_tells_what_was_asked_for_and_what_was_played() {
 
 fn asked(page: u64) -> Asked {
     Asked {
-        dataset: Dataset::UsageDetails,
+        resource: Resource::Data(Dataset::UsageDetails),
+        version: 3,
         enrollment: "100".to_owned(),
-        period: Some(Month { year: 2024, month: 1 }),
+        days: Some(Days::Period(Month { year: 2024, month: 1 })),
         page: Some(page),
         is_last: page == 3,
         is_conditional: page == 2,
@@ -566,9 +570,12 @@ fn a_rule_fits_what_it_names_and_the_first_one_counts() {
         (r#"{"page": "last"}"#, asked(3)),
         (r#"{"conditional": true}"#, asked(2)),
         (r#"{"conditional": false, "page": 1}"#, asked(1)),
-        (r#"{"dataset": "billing_periods"}"#, Asked { dataset: Dataset::BillingPeriods, ..asked(1) }),
+        (r#"{"dataset": "billing_periods"}"#, Asked { resource: Resource::BillingPeriods, ..asked(1) }),
+        (r#"{"dataset": "price_sheet"}"#, Asked { resource: Resource::Data(Dataset::PriceSheet), ..asked(1) }),
+        (r#"{"dataset": "report_poll"}"#, Asked { resource: Resource::Poll, ..asked(1) }),
+        (r#"{"version": 2}"#, Asked { version: 2, ..asked(1) }),
         (r#"{"enrollment": "200"}"#, Asked { enrollment: "200".to_owned(), ..asked(1) }),
-        (r#"{"period": "2024-02"}"#, Asked { period: Some(Month { year: 2024, month: 2 }), ..asked(1) }),
+        (r#"{"period": "2024-02"}"#, Asked { days: Some(Days::Period(Month { year: 2024, month: 2 })), ..asked(1) }),
     ] {
         let others = [asked(1), asked(2), asked(3)].into_iter().filter(|other| *other != fitting);
         assert!(fits(when, &fitting, 1) && fits("{}", &fitting, 1), "{when}");
@@ -585,7 +592,7 @@ fn a_rule_fits_what_it_names_and_the_first_one_counts() {
     assert_eq!(pages(r#"{"page": {"from": 8}}"#), [8, 9]);
     assert_eq!(pages(r#"{"page": {"every": 4}}"#), [4, 8]);
     assert_eq!(pages(r#"{"page": {"from": 2, "to": 7, "every": 3}}"#), [4, 7]);
-    let list = Asked { dataset: Dataset::BillingPeriods, page: None, ..asked(1) };
+    let list = Asked { resource: Resource::BillingPeriods, page: None, ..asked(1) };
     assert!(!fits(r#"{"page": {"from": 1}}"#, &list, 1));
 
     let two = r#"[{"when": {"page": 2}, "then": {"status": 500}}, {"then": {"status": 501}}]"#;

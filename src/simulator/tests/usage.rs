@@ -1,11 +1,12 @@
-//! The room's promises, asked over a socket and read with serde_json.
+//! Usage details: rows, pages, ETags, restatements.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::TcpStream;
 
 use serde_json::Value;
 
-use super::{DataKind, EtagForm, Month, Options, PageEtags, Pages, Simulator, page, write_pages};
+use super::*;
+use crate::simulator::{EtagForm, Month, PageEtags, Pages, page, write_pages};
 
 /// The documented order of a usage detail's fields, written out again.
 const ORDER: &str = "serviceName, serviceTier, location, chargesBilledSeparately, partNumber, resourceGuid, offerId, cost, \
@@ -14,72 +15,6 @@ const ORDER: &str = "serviceName, serviceTier, location, chargesBilledSeparately
     meterSubCategory, meterRegion, meterName, consumedQuantity, resourceRate, resourceLocation, consumedService, \
     instanceId, serviceInfo1, serviceInfo2, additionalInfo, tags, storeServiceIdentifier, departmentName, costCenter, \
     unitOfMeasure, resourceGroup";
-
-struct Answered {
-    status: u16,
-    headers: String,
-    body: Vec<u8>,
-}
-
-impl Answered {
-    fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.headers.lines().filter_map(|line| line.split_once(": "));
-        lines.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    fn error(&self) -> (u16, String, String) {
-        let error = &self.json()["error"];
-        let text = |name: &str| error[name].as_str().unwrap().to_owned();
-        (self.status, text("code"), text("message"))
-    }
-}
-
-/// One request on a connection of its own.
-fn ask(simulator: &Simulator, method: &str, target: &str, headers: &[(&str, &str)]) -> Answered {
-    let host = simulator.endpoint().trim_start_matches("http://").to_owned();
-    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    request.push_str("\r\n");
-    let mut stream = TcpStream::connect(&host).unwrap();
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let headers = String::from_utf8(answer[..end].to_vec()).unwrap();
-    let status = headers[9..12].parse().unwrap();
-    Answered { status, headers, body: answer[end + 4..].to_vec() }
-}
-
-const KEY: (&str, &str) = ("Authorization", "Bearer simulated-key");
-
-fn get(simulator: &Simulator, target: &str) -> Answered {
-    ask(simulator, "GET", target, &[KEY])
-}
-
-fn usage(period: &str) -> String {
-    format!("/v3/enrollments/100/billingPeriods/{period}/usagedetails")
-}
-
-/// The bodies of all pages from `target` on.
-fn follow(simulator: &Simulator, target: &str) -> Vec<Value> {
-    let mut target = target.to_owned();
-    let mut pages = Vec::new();
-    loop {
-        let answer = get(simulator, &target);
-        assert_eq!(answer.status, 200, "{target}");
-        pages.push(answer.json());
-        match pages.last().unwrap()["nextLink"].as_str() {
-            Some(link) => target = link.strip_prefix(&simulator.endpoint()).unwrap().to_owned(),
-            None => return pages,
-        }
-    }
-}
 
 /// Top-level names of each row, and its scalar texts, cut out of a page without a JSON reader: the simulator writes no
 /// nested values, and a quote inside a text is always escaped.
@@ -120,12 +55,6 @@ fn integer(text: &str, scale: usize) -> i128 {
     assert!(text == "0" || !text.starts_with("-0") || fraction.bytes().any(|byte| byte != b'0'), "{text}");
     format!("{whole}{fraction:0<scale$}").parse().unwrap()
 }
-
-fn options(data: DataKind) -> Options {
-    Options { rows_per_month: 2500, data, ..Options::default() }
-}
-
-const KINDS: [DataKind; 3] = [DataKind::Repeating, DataKind::Shuffled, DataKind::Unique];
 
 #[test]
 fn a_row_has_the_documented_fields_in_order_and_is_as_long_as_a_real_one() {
@@ -350,7 +279,7 @@ async fn billing_periods_are_listed_newest_first() {
     let answer = get(&simulator, "/v2/enrollments/100/billingperiods");
     let text = String::from_utf8(answer.body.clone()).unwrap();
     assert!(text.starts_with(
-        r#"[{"billingPeriodId":"202403","billingStart":"2024-03-01T00:00:00Z","billingEnd":"2024-03-31T11:59:59Z","balanceSummary":null,"usageDetails":"/v1/enrollments/100/billingperiods/202403/usagedetails","marketplaceCharges":null,"priceSheet":null}"#
+        r#"[{"billingPeriodId":"202403","billingStart":"2024-03-01T00:00:00Z","billingEnd":"2024-03-31T11:59:59Z","balanceSummary":"/v1/enrollments/100/billingperiods/202403/balancesummary","usageDetails":"/v1/enrollments/100/billingperiods/202403/usagedetails","marketplaceCharges":"/v1/enrollments/100/billingperiods/202403/marketplacecharges","priceSheet":"/v1/enrollments/100/billingperiods/202403/pricesheet"}"#
     ));
     let periods = answer.json();
     assert_eq!(periods.as_array().unwrap().len(), 3);
@@ -383,7 +312,7 @@ async fn what_is_wrong_gets_the_documented_error() {
         (usage("202401") + "?skiptoken=garbage", 400),
         (usage("202401") + "?skiptoken=" + &token.replace("%3D", "="), 400),
         (usage("202402") + "?skiptoken=" + &token, 400),
-        ("/v3/enrollments/100/pricesheet".to_owned(), 404),
+        ("/v3/enrollments/100/prices".to_owned(), 404),
         ("/".to_owned(), 404),
     ] {
         let (answered, code, _) = get(&simulator, &target).error();

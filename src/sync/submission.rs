@@ -55,6 +55,21 @@ pub(super) struct ReportFile {
     pub(super) etag: Option<Vec<u8>>,
 }
 
+/// Why a report's file cannot be had now.
+struct Missing {
+    error: RunError,
+    /// Nor will it ever be: there is no such report.
+    is_lost: bool,
+}
+
+impl From<SourceError> for Missing {
+    fn from(error: SourceError) -> Self {
+        // Addresses that are refused were noted so.
+        let is_lost = matches!(error.status(), Some(400 | 404 | 410)) || matches!(error, SourceError::Content { .. });
+        Missing { error: error.into(), is_lost }
+    }
+}
+
 impl Asker {
     /// Waits until the report's file is there: of a report that was noted within the hour, else of a fresh one.
     /// `etag` is that of the slice's pages, when it was just asked for.
@@ -71,9 +86,11 @@ impl Asker {
                 Ok(request) => {
                     return Ok(ReportFile { request, etag: noted.etag.and_then(|etag| STANDARD.decode(etag).ok()) });
                 }
-                Err(error) if error.retryable => return Err(error),
+                Err(Missing { error, is_lost: false }) => return Err(error),
                 // What is noted is of no use: a fresh one is made.
-                Err(error) => tracing::info!("{}: that report is of no use: {}", wanted.slice, error.message),
+                Err(Missing { error, is_lost: true }) => {
+                    tracing::info!("{}: that report is of no use: {}", wanted.slice, error.message);
+                }
             }
             self.forget_report(wanted)?;
         }
@@ -91,33 +108,40 @@ impl Asker {
             }
             ReportStatus::Pending { ask: Some(ask), .. } => {
                 self.note(wanted, &submission, &ask, submitted_at, etag.as_deref())?;
-                let made = self.wait_for(&submission, &ask, effort).await;
-                if made.as_ref().is_err_and(|error| !error.retryable) {
-                    self.forget_report(wanted)?;
+                match self.wait_for(&submission, &ask, effort).await {
+                    Ok(request) => request,
+                    Err(Missing { error, is_lost }) => {
+                        if is_lost {
+                            self.forget_report(wanted)?;
+                        }
+                        return Err(error);
+                    }
                 }
-                made?
             }
         };
         Ok(ReportFile { request, etag })
     }
 
     /// Asks about a report until its file is there.
-    async fn wait_for(&self, submission: &Request, ask: &str, effort: &mut Effort) -> Result<Request, RunError> {
+    async fn wait_for(&self, submission: &Request, ask: &str, effort: &mut Effort) -> Result<Request, Missing> {
         let mut request = self.client.status_request(submission, ask, &self.key)?;
         let mut wait = FIRST_WAIT;
         loop {
             match self.status(&request, effort).await? {
                 ReportStatus::Ready { blob } => return Ok(self.client.blob_request(submission, &blob, &self.key)?),
-                ReportStatus::Failed { status } => return Err(never_made(submission, &status)),
+                ReportStatus::Failed { status } => {
+                    return Err(Missing { error: never_made(submission, &status), is_lost: true });
+                }
                 ReportStatus::Pending { status, ask } => {
                     if wait > self.policy.max_wait.saturating_sub(effort.waited) {
                         let message = format!(
                             "{}: the report is still being made, status {status}, and no more wait fits into --max-wait",
                             submission.call()
                         );
-                        return Err(RunError::new(ErrorKind::Unavailable, message).with_hint(
+                        let error = RunError::new(ErrorKind::Unavailable, message).with_hint(
                             "run again within the hour to take the same report up, or allow longer waits with --max-wait",
-                        ));
+                        );
+                        return Err(Missing { error, is_lost: false });
                     }
                     self.wait(&request, wait, true, &format!("the report is being made, status {status}"), effort)
                         .await;
@@ -202,6 +226,6 @@ pub(super) fn may_submit_again(gone: u32) -> bool {
 
 fn never_made(submission: &Request, status: &str) -> RunError {
     let message = format!("{}: the service made no report, status {status}", submission.call());
-    RunError { retryable: false, ..RunError::new(ErrorKind::Unavailable, message) }
+    RunError::new(ErrorKind::Unavailable, message)
         .with_hint("run again later, or fetch pages with --via json; the file in place stays")
 }

@@ -81,10 +81,10 @@ impl Scene {
 
     /// The only slice failed so, and there is no file.
     #[track_caller]
-    fn fails(&self, words: &[&str], retryable: bool) -> SliceReport {
+    fn fails(&self, words: &[&str]) -> SliceReport {
         let (slice, report, _) = self.sync();
         let error = slice.error.as_ref().unwrap_or_else(|| panic!("{slice:?}"));
-        assert_eq!((error.kind, error.retryable), (ErrorKind::Unavailable, retryable), "{error}");
+        assert_eq!((error.kind, error.retryable), (ErrorKind::Unavailable, true), "{error}");
         assert_eq!(report.exit_code(), 4);
         for word in words {
             assert!(error.message.contains(word), "{word}: {error}");
@@ -140,7 +140,7 @@ fn a_final_status_is_told_and_not_asked_about_again() {
     for (status, words) in [(4, "status 4 (failed)"), (5, "status 5 (no data found)"), (7, "status 7 (timed out)")] {
         let scene = Scene::new();
         scene.statuses(&[(2, ""), (status, "")]);
-        scene.fails(&["POST /v3/enrollments/100/usagedetails/submit", words], false);
+        scene.fails(&["POST /v3/enrollments/100/usagedetails/submit", words]);
         assert_eq!(scene.api.count(STATUS), 2);
         assert_eq!(scene.notes(), [""; 0]);
     }
@@ -150,7 +150,7 @@ fn a_final_status_is_told_and_not_asked_about_again() {
 fn a_report_that_stays_queued_is_given_up_and_taken_up_by_the_next_run() {
     let scene = Scene::new();
     scene.statuses(&[(2, "")]);
-    let slice = scene.fails(&["still being made, status 2 (in progress)", "--max-wait"], true);
+    let slice = scene.fails(&["still being made, status 2 (in progress)", "--max-wait"]);
     assert!(slice.waited_seconds > 840.0 && slice.waited_seconds <= 900.0, "{}", slice.waited_seconds);
     assert_eq!((scene.api.count(SUBMIT), scene.notes().len()), (1, 1));
 
@@ -165,7 +165,7 @@ fn a_report_that_stays_queued_is_given_up_and_taken_up_by_the_next_run() {
 fn a_report_older_than_an_hour_is_submitted_afresh() {
     let scene = Scene::new();
     scene.statuses(&[(2, "")]);
-    scene.fails(&["still being made"], true);
+    scene.fails(&["still being made"]);
     scene.statuses(&[(3, &scene.host.url(BLOB))]);
     let (slice, ..) = scene.sync_by(&MovedClock::at("2024-11-20T11:00:01Z"), Via::AsyncCsv);
     assert_eq!((slice.outcome, scene.api.count(SUBMIT)), (SliceOutcome::Published, 2));
@@ -176,7 +176,7 @@ fn a_noted_report_that_is_of_no_use_is_submitted_afresh() {
     for answer in [Answer::error(404, "no such report"), Answer::error(400, "no")] {
         let scene = Scene::new();
         scene.statuses(&[(2, "")]);
-        scene.fails(&["still being made"], true);
+        scene.fails(&["still being made"]);
         scene.statuses(&[]);
         scene.api.on(STATUS, [answer, scene.status(3, &scene.host.url(BLOB))]);
         let (slice, ..) = scene.sync_by(&MovedClock::at("2024-11-20T10:30:00Z"), Via::AsyncCsv);
@@ -185,7 +185,7 @@ fn a_noted_report_that_is_of_no_use_is_submitted_afresh() {
     // What is noted may be garbled.
     let scene = Scene::new();
     scene.statuses(&[(2, "")]);
-    scene.fails(&["still being made"], true);
+    scene.fails(&["still being made"]);
     let note = scene.place.path("lake").join(&scene.notes()[0]);
     std::fs::write(note, b"{\"request\":").unwrap();
     scene.statuses(&[(3, &scene.host.url(BLOB))]);
@@ -205,7 +205,7 @@ fn a_file_that_is_gone_is_made_once_more() {
 
         let scene = Scene::new();
         scene.host.on(BLOB, [Answer::of(status, "application/xml", refusal)]);
-        scene.fails(&[&format!("GET /reports/7.csv answered {status}: AuthenticationFailed")], false);
+        scene.fails(&[&format!("GET /reports/7.csv answered {status}: AuthenticationFailed")]);
         assert_eq!((scene.api.count(SUBMIT), scene.notes().len()), (2, 0));
     }
 }
@@ -231,7 +231,7 @@ fn a_cut_line_never_makes_a_short_period() {
     let scene = Scene::new();
     let text = csv(1..=100);
     scene.host.on(BLOB, [Answer::of(200, "text/csv", text[..text.find(",m60").unwrap()].to_owned())]);
-    scene.fails(&["GET /reports/7.csv", "the page ends inside"], true);
+    scene.fails(&["GET /reports/7.csv", "the page ends inside"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `billing-lake schema`: the contract for people and programs.
 
+use std::sync::Arc;
+
 use super::args::{Format, SchemaArgs};
 use super::output;
 use crate::contract::{self, Contract, Dataset};
@@ -14,7 +16,11 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<u8, RunError> {
         Format::Ndjson => output::ndjson(contracts.map(|contract| contract::as_json(&contract)))?,
         Format::Markdown => output::print(&contract::as_markdown())?,
         Format::Text => {
-            let tables: Vec<_> = contracts.map(|contract| contract::as_table(&contract)).collect();
+            // A dataset of date ranges has the columns of that of billing periods.
+            let is_told = |contract: &Arc<Contract>| {
+                args.dataset.is_some() || contract.dataset().of_periods() == contract.dataset()
+            };
+            let tables: Vec<_> = contracts.filter(is_told).map(|contract| contract::as_table(&contract)).collect();
             output::print(&tables.join("\n"))?;
         }
     }

@@ -304,7 +304,8 @@ impl RunReport {
         let outcome = if failed == 0 && error.is_none() {
             let changes = count(SliceOutcome::Published) + count(SliceOutcome::Planned);
             if changes > 0 { RunOutcome::Ok } else { RunOutcome::Unchanged }
-        } else if failed == slices.len() as u64 {
+        } else if failed + count(SliceOutcome::NoData) == slices.len() as u64 {
+            // That the API has nothing for a period is no success of the run's.
             RunOutcome::Failed
         } else {
             RunOutcome::Partial

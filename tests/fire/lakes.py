@@ -65,7 +65,7 @@ def environment(version):
     return {**cleaned, "BILLING_LAKE_API_KEY": f"serve-{version}", "NO_PROXY": "127.0.0.1"}
 
 
-def command(binary, endpoint, lake, *more, recheck="all", datasets="all"):
+def command(binary, endpoint, lake, *more, recheck="all", datasets="billing_periods,usage_details"):
     return [
         os.path.abspath(binary), "sync", "-q", "--datasets", datasets, "--endpoint", endpoint, "--enrollment", ENROLLMENT,
         "--dest", str(lake), "--recheck", recheck, "--max-rejected", "1", "--format", "json", *more,

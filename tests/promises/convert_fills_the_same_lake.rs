@@ -126,7 +126,8 @@ fn a_file_that_is_cut_or_corrupt_publishes_nothing_and_is_named() {
     let mut corrupt = packed.clone();
     let end = corrupt.len();
     corrupt[end - 6] ^= 0xff;
-    for bytes in [&whole[..whole.len() - 9], &packed[..end - 9], &corrupt, b"", b"<html></html>", b"cost,date\r\n1,2"] {
+    let (other, cut): (&[u8], &[u8]) = (b"a,b\r\n1,2", b"cost,date\r\n1,2024-11-01\r\n1,\"2024-11");
+    for bytes in [&whole[..whole.len() - 9], &packed[..end - 9], &corrupt, b"", b"<html></html>", other, cut] {
         let place = Place::new();
         place.write("pages/1.json", page(4..7, None).as_bytes());
         place.write("pages/broken-file", bytes);

@@ -41,6 +41,7 @@ fn call(command: &str, server: &ScriptedServer, place: &Place) -> Program {
     place.write("keys/200", b"key-of-200\n");
     let file = place.write("billing-lake.toml", OWN_KEYS.as_bytes());
     Program::new([command, "--config", &file, "--endpoint", &server.endpoint(), "--format", "json"])
+        .set("BILLING_LAKE_DATASETS", "usage_details")
         .set("BILLING_LAKE_DEST", &place.dest())
         .set("BILLING_LAKE_API_KEY", KEY)
         .set("KEY_OF_100", "key-of-100")

@@ -12,6 +12,7 @@ mod convert_fills_the_same_lake;
 mod decode_agrees_with_a_plain_reading;
 mod decode_takes_golden_pages;
 mod each_enrollment_has_its_key;
+mod every_dataset_is_fetched;
 mod faults;
 mod memory_is_a_bound;
 mod moved_clock;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -128,7 +129,12 @@ impl Table {
     pub fn texts(&self, column: &str) -> Vec<String> {
         let mut texts = Vec::new();
         for batch in self.batches() {
-            let values = arrow_cast::cast(batch.column_by_name(column).unwrap(), &DataType::Utf8).unwrap();
+            let mut values = Arc::clone(batch.column_by_name(column).unwrap());
+            if let DataType::Timestamp(unit, Some(_)) = values.data_type() {
+                // UTC; the names of time zones are not known here.
+                values = arrow_cast::cast(&values, &DataType::Timestamp(*unit, None)).unwrap();
+            }
+            let values = arrow_cast::cast(&values, &DataType::Utf8).unwrap();
             texts.extend(values.as_string::<i32>().iter().map(|text| text.unwrap_or("null").to_owned()));
         }
         texts

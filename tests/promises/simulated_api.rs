@@ -39,6 +39,11 @@ impl Api {
         self.simulator.truth()["enrollments"][enrollment][period].clone()
     }
 
+    /// Everything that it serves.
+    pub fn whole_truth(&self) -> Value {
+        self.simulator.truth()
+    }
+
     pub fn counters(&self) -> Counters {
         self.simulator.counters()
     }

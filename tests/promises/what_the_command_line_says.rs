@@ -122,7 +122,8 @@ fn failures_say_what_and_where_and_what_to_do_next() {
     server.on(USAGE, [Answer::error(401, "Unauthorized.")]);
     add("a key that is refused", said(sync().with(["--last", "1"]), 3));
     server.on(USAGE, [Answer::error(503, "Busy.")]);
-    add("a service in trouble", said(sync().with(["--last", "1", "--max-wait", "0s"]), 4));
+    let usage = || sync().with(["--datasets", "usage_details", "--last", "1"]);
+    add("a service in trouble", said(usage().with(["--max-wait", "0s"]), 4));
     server.on(USAGE, [Answer::json("{]")]);
     add("a page that is no JSON", said(sync().with(["--last", "1"]), 5));
     server.on(USAGE, [Answer::json(page(1..4, Some("https://example.com/v3/enrollments/100/x?token=1")))]);

@@ -1,7 +1,8 @@
 """Peak memory of `sync` and `convert`: check_memory.py BIN
 
 The budget of `--memory` holds whatever the size of a billing period: here some 1 GB of rows that repeat, and of rows
-that all have a resource id and tags of their own. What the kernel counted for the process is believed, not the tool.
+that all have a resource id and tags of their own; such rows as one CSV, and with their tags as maps; a price sheet that is
+one array of 400,000 items. What the kernel counted for the process is believed, not the tool.
 """
 
 import os
@@ -14,6 +15,21 @@ import tempfile
 from service import Service
 
 ROWS = 700_000
+ITEMS = 400_000
+# What is fetched, with how much memory in MiB.
+CASES = {
+    "repeating": [
+        ("pages", 256, ["--datasets", "usage_details", "--concurrency", "2"]),
+        ("pages", 64, ["--datasets", "usage_details", "--last", "1"]),
+        ("a price sheet", 64, ["--datasets", "price_sheet", "--last", "1"]),
+    ],
+    "unique": [
+        ("pages", 256, ["--datasets", "usage_details", "--concurrency", "2"]),
+        ("pages", 64, ["--datasets", "usage_details", "--last", "1"]),
+        ("one CSV", 64, ["--datasets", "usage_details", "--last", "1", "--via", "csv"]),
+        ("pages with maps of tags", 256, ["--datasets", "usage_details", "--last", "1", "--tags-map"]),
+    ],
+}
 MIB = 1 << 20
 
 
@@ -35,16 +51,16 @@ def main():
     environment = {name: value for name, value in os.environ.items() if not name.startswith("BILLING_LAKE_")}
     folder = pathlib.Path(tempfile.mkdtemp(prefix="billing-lake-memory-"))
     try:
-        for data in ("repeating", "unique"):
-            service = Service(binary, months=2, rows_per_month=ROWS, data=data)
+        for data, cases in CASES.items():
+            service = Service(binary, months=2, rows_per_month=ROWS, data=data, price_sheet_items=ITEMS)
             environment["BILLING_LAKE_API_KEY"] = service.key
             sync = [binary, "sync", "-q", "--endpoint", service.endpoint, "--enrollment", "100"]
             try:
-                for memory, most, more in ((256, 256, ["--concurrency", "2"]), (64, 64, ["--last", "1"])):
+                for what, memory, more in cases:
                     dest = folder / f"{data}-{memory}"
                     code, bytes_held = peak(sync + ["--dest", str(dest), "--memory", f"{memory}MiB", *more], environment)
-                    good = code == 0 and bytes_held <= most * MIB
-                    print(f"{'ok    ' if good else 'FAILED'} sync of {data} rows, --memory {memory}MiB: {bytes_held // MIB} MiB, exit {code}")
+                    good = code == 0 and bytes_held <= memory * MIB
+                    print(f"{'ok    ' if good else 'FAILED'} {what} of {data} rows, --memory {memory}MiB: {bytes_held // MIB} MiB, exit {code}")
                     passed, failed = passed + good, failed + (not good)
                     shutil.rmtree(dest, ignore_errors=True)
             finally:

@@ -78,5 +78,5 @@ class Service:
         return done.returncode, report
 
     def sync(self, dest, enrollment, *more, key=None):
-        arguments = ("sync", "--datasets", "all", "--endpoint", self.endpoint, "--enrollment", enrollment, "--dest", dest)
+        arguments = ("sync", "--datasets", "billing_periods,usage_details", "--endpoint", self.endpoint, "--enrollment", enrollment, "--dest", dest)
         return self.run(*arguments, *more, key=key)

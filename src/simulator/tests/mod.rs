@@ -1,5 +1,6 @@
 //! The room's promises, asked over a socket and read with serde_json.
 
+mod faults;
 mod files;
 mod forms;
 mod keys;

@@ -6,6 +6,7 @@ mod forms;
 mod keys;
 mod ranges;
 mod siblings;
+mod swagger;
 mod usage;
 
 use std::io::{Read, Write};

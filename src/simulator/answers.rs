@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
+use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::json;
 
@@ -18,7 +18,7 @@ use super::routes::{About, Matched, Resource};
 use super::serve::serve;
 use super::state::{InFlight, State};
 use super::wire::Breaker;
-use super::{billing_periods, blob, control, reports};
+use super::{billing_periods, blob, control, reports, swagger};
 
 /// An answer.
 pub type Answer = Response<Body>;
@@ -61,6 +61,11 @@ pub async fn answer(
     let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
     if host == Host::Api
         && let Some(answer) = control::answer(state, request.method(), path, query).await
+    {
+        return answer.map(|body| Sending { body, in_flight: None });
+    }
+    if host == Host::Api
+        && let Some(answer) = swagger::answer(&state.options, request.method(), request.headers(), path)
     {
         return answer.map(|body| Sending { body, in_flight: None });
     }
@@ -152,7 +157,7 @@ pub async fn respond(state: &Arc<State>, call: &Call<'_>) -> Answer {
     };
     let resource = matched.route.resource;
     if !matched.route.takes(call.method) {
-        return error(StatusCode::METHOD_NOT_ALLOWED, "The requested resource does not support this method.");
+        return wrong_method(if matched.route.is_post { "POST" } else { "GET" });
     }
     if let Some(refusal) = state.keys.refusal(call.headers, &matched.enrollment, resource) {
         return refusal;
@@ -186,6 +191,14 @@ fn count(state: &State, host: Host, answer: &Answer) {
 /// The answer where there is nothing.
 pub fn refused(refusal: &Refusal) -> Answer {
     error(refusal.status, &refusal.message)
+}
+
+/// The answer to a method that is not the one of the path.
+pub fn wrong_method(right: &str) -> Answer {
+    let message = "The requested resource does not support this method.";
+    let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, message);
+    set(&mut answer, ALLOW, right);
+    answer
 }
 
 /// An error body as the real service sends it: the code is the status as text.

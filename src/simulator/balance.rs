@@ -32,6 +32,13 @@ impl Serve for Balance {
         &Names { path: "balancesummary", link: "balanceSummary", report: "BalanceSummary" }
     }
 
+    fn fields(&self, _: &Options, _: u8) -> Vec<String> {
+        let head = ["id", "billingPeriodId", "currencyCode"];
+        let details = ["newPurchasesDetails", "adjustmentDetails"];
+        let numbers = Worked::default().members().map(|(name, _)| name);
+        head.into_iter().chain(numbers).chain(details).map(str::to_owned).collect()
+    }
+
     fn has_rows(&self, _: &Options) -> bool {
         true
     }
@@ -84,6 +91,7 @@ struct Figures {
 }
 
 /// The figures, in cents.
+#[derive(Default)]
 struct Worked {
     beginning: i128,
     ending: i128,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 use serde_json::json;
 
-use super::answers::{Answer, error, json_answer};
+use super::answers::{Answer, error, json_answer, wrong_method};
 use super::query::decoded_parameter;
 use super::state::State;
 use super::words::Dataset;
@@ -31,7 +31,7 @@ async fn truth(state: &Arc<State>) -> Answer {
 
 fn restate(state: &State, method: &Method, query: &str) -> Answer {
     if method != Method::POST {
-        return error(StatusCode::METHOD_NOT_ALLOWED, "Ask with POST.");
+        return wrong_method("POST");
     }
     let named = |name: &str| decoded_parameter(query, name);
     let (Some(enrollment), Some(period)) = (named("enrollment"), named("period")) else {

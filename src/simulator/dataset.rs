@@ -38,6 +38,9 @@ pub struct Wanted<'a> {
 pub trait Serve: Sync {
     fn names(&self) -> &'static Names;
 
+    /// The names of a row's members in a version of the API, in their order, without those that no documentation knows.
+    fn fields(&self, options: &Options, api: u8) -> Vec<String>;
+
     /// Whether billing periods have such data at all.
     fn has_rows(&self, options: &Options) -> bool;
 

@@ -52,7 +52,13 @@ pub fn days(options: &Options, matched: &Matched, query: &str) -> Result<Days, R
     match matched.route.about {
         About::Newest => options.listed().next().map(Days::Period).ok_or_else(no_period),
         About::Period => period(matched.argument.as_deref().unwrap_or_default()),
-        About::PeriodOrRange(months) => named("billingPeriod").map_or_else(|| range(months), |text| period(&text)),
+        About::PeriodOrRange(months) => match named("billingPeriod") {
+            None => range(months),
+            Some(_) if named("startTime").or(named("endTime")).is_some() => {
+                Err(Refusal::new(StatusCode::BAD_REQUEST, "Name a billingPeriod, or startTime and endTime."))
+            }
+            Some(text) => period(&text),
+        },
         About::Range(months) => range(months),
         About::Nothing | About::Report => Err(no_period()),
     }

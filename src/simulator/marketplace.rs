@@ -45,6 +45,11 @@ const FIELDS: [&str; 25] = [
     "isRecurringCharge",
 ];
 
+/// The fields where charges recur, or where none does.
+fn fields(with_recurring: bool) -> &'static [&'static str] {
+    if with_recurring { &FIELDS } else { &FIELDS[..FIELDS.len() - 1] }
+}
+
 /// Offer, publisher, plan, meter and unit.
 const OFFERS: [[&str; 5]; 6] = [
     ["Virtual LoadMaster™ (VLM) for Azure", "Kemp", "VLM-200", "2core", ""],
@@ -67,6 +72,10 @@ pub struct Marketplace;
 impl Serve for Marketplace {
     fn names(&self) -> &'static Names {
         &Names { path: "marketplacecharges", link: "marketplaceCharges", report: "MarketplaceCharge" }
+    }
+
+    fn fields(&self, _: &Options, api: u8) -> Vec<String> {
+        fields(api == 3).iter().map(|name| (*name).to_owned()).collect()
     }
 
     fn has_rows(&self, options: &Options) -> bool {
@@ -282,7 +291,7 @@ impl Rows for MarketplaceRows {
     }
 
     fn write(&self, out: &mut Vec<u8>, rows: Range<u64>, between: &[u8]) {
-        let fields = if self.with_recurring { &FIELDS[..] } else { &FIELDS[..FIELDS.len() - 1] };
+        let fields = fields(self.with_recurring);
         let (mut begin, mut is_first) = (0, true);
         for (charges, stretch) in &self.stretches {
             let end = begin + stretch.end - stretch.start;

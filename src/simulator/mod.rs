@@ -18,6 +18,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `GET /_truth` | rows, pages, versions, ETags and sums of everything served, and counters ([`Simulator::truth`]) |
+//! | `GET /swagger/docs/v3`, `GET /swagger/ui/index` | the API as served, as a Swagger 2.0 document |
 //! | `POST /_restate?enrollment={e}&period={p}` | the next version of a period ([`Simulator::restate`]) |
 //!
 //! A dataset is a file that implements `dataset::Serve`; what it gives is a `document::Document`, whose rows can be written
@@ -69,6 +70,7 @@ mod routes;
 mod serve;
 mod server;
 mod state;
+mod swagger;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -30,6 +30,15 @@ const FIELDS: [&str; 10] = [
     "currencyCode",
 ];
 
+/// The fields in a version of the API.
+fn fields(api: u8) -> impl Iterator<Item = &'static str> {
+    FIELDS.into_iter().filter(move |field| match *field {
+        "offerId" => api == 3,
+        "meterId" => api > 1,
+        _ => true,
+    })
+}
+
 /// About what an item takes.
 const ROW_BYTES: usize = 380;
 
@@ -39,6 +48,10 @@ pub struct PriceSheet;
 impl Serve for PriceSheet {
     fn names(&self) -> &'static Names {
         &Names { path: "pricesheet", link: "priceSheet", report: "PriceSheet" }
+    }
+
+    fn fields(&self, _: &Options, api: u8) -> Vec<String> {
+        fields(api).map(str::to_owned).collect()
     }
 
     fn has_rows(&self, options: &Options) -> bool {
@@ -54,14 +67,9 @@ impl Serve for PriceSheet {
         if is_empty {
             items.count = 0;
         }
-        let fields = FIELDS.into_iter().filter(|field| match *field {
-            "offerId" => api == 3,
-            "meterId" => api > 1,
-            _ => true,
-        });
         let (number, currency) = (enrollment.number.clone(), enrollment.currency());
         let (style, extra_fields) = (options.style(), options.extra_fields);
-        let rows = PriceRows { items, number, currency, fields: fields.collect(), style, extra_fields };
+        let rows = PriceRows { items, number, currency, fields: fields(api).collect(), style, extra_fields };
         Document { rows: Box::new(rows), fingerprint, led_on: Vec::new(), wrapping: Wrapping::List }
     }
 

@@ -233,8 +233,11 @@ fn alter(text: &mut Vec<u8>, call: &Call<'_>, asked: &Asked, then: &Then) {
 
 /// Where the rows of a page or list end.
 fn end_of_data(text: &[u8]) -> Option<usize> {
-    let without_link = || [&b"]}"[..], b"]"].into_iter().find_map(|end| text.strip_suffix(end));
-    memmem::rfind(text, b"],\"nextLink\":").or_else(|| without_link().map(<[u8]>::len))
+    if text.starts_with(b"[") {
+        return text.strip_suffix(b"]").map(<[u8]>::len);
+    }
+    memmem::find(text, b"\"data\":[")?;
+    memmem::rfind(text, b"],\"nextLink\":").or_else(|| text.strip_suffix(b"]}").map(<[u8]>::len))
 }
 
 fn next_link(call: &Call<'_>, link: &NextLink) -> String {

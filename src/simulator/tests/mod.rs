@@ -1,10 +1,12 @@
 //! The room's promises, asked over a socket and read with serde_json.
 
+mod faults;
 mod files;
 mod forms;
 mod keys;
 mod ranges;
 mod siblings;
+mod swagger;
 mod usage;
 
 use std::io::{Read, Write};

@@ -99,6 +99,10 @@ async fn what_is_no_range_is_refused() {
     assert_eq!(status(&simulator, &format!("{file}?startTime=2024-01-05&endTime=2024-02-05")), 200);
     assert_eq!(status(&simulator, &format!("{file}?startTime=2024-01-05&endTime=2024-02-06")), 400);
     assert_eq!(status(&simulator, file), 400);
+    assert_eq!(
+        status(&simulator, &format!("{file}?billingPeriod=202401&startTime=2024-01-05&endTime=2024-01-06")),
+        400
+    );
     simulator.stop().await;
 }
 

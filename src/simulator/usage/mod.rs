@@ -37,6 +37,11 @@ impl Serve for Usage {
         &Names { path: "usagedetails", link: "usageDetails", report: "UsageDetail" }
     }
 
+    fn fields(&self, options: &Options, api: u8) -> Vec<String> {
+        let form = Form::new(FormName::Json(api), &Options { extra_fields: false, ..options.clone() });
+        form.columns.into_iter().map(|column| column.name).collect()
+    }
+
     fn has_rows(&self, options: &Options) -> bool {
         options.rows_per_month > 0
     }

@@ -96,7 +96,8 @@ fn a_first_run_and_what_follows() {
 fn log_lines_of_a_run() {
     let (server, place) = (server(), Place::new());
     // One slice at a time, so that the lines have an order.
-    let program = call("sync", &server, &place).with(["--concurrency", "1", "--last", "1"]);
+    let program =
+        call("sync", &server, &place).with(["--concurrency", "1", "--last", "1", "--datasets", "usage_details"]);
     assert_snapshot!("log_lines", steady(&program.ends_with(0).err, &server, &place));
     let quiet = call("sync", &server, &place).with(["-q", "--force"]);
     // A warning stays, and nothing else.
@@ -108,7 +109,7 @@ fn log_lines_of_a_run() {
 fn failures_say_what_and_where_and_what_to_do_next() {
     let (server, place) = (server(), Place::new());
     let said = |program: Program, code: i32| steady(&program.with(["-q"]).ends_with(code).err, &server, &place);
-    let sync = || call("sync", &server, &place);
+    let sync = || call("sync", &server, &place).set("BILLING_LAKE_DATASETS", "usage_details");
     let mut text = String::new();
     let mut add = |title: &str, said: String| text += &format!("== {title}\n{said}\n");
     add("no key", said(sync().unset("BILLING_LAKE_API_KEY"), 2));
@@ -122,8 +123,7 @@ fn failures_say_what_and_where_and_what_to_do_next() {
     server.on(USAGE, [Answer::error(401, "Unauthorized.")]);
     add("a key that is refused", said(sync().with(["--last", "1"]), 3));
     server.on(USAGE, [Answer::error(503, "Busy.")]);
-    let usage = || sync().with(["--datasets", "usage_details", "--last", "1"]);
-    add("a service in trouble", said(usage().with(["--max-wait", "0s"]), 4));
+    add("a service in trouble", said(sync().with(["--last", "1", "--max-wait", "0s"]), 4));
     server.on(USAGE, [Answer::json("{]")]);
     add("a page that is no JSON", said(sync().with(["--last", "1"]), 5));
     server.on(USAGE, [Answer::json(page(1..4, Some("https://example.com/v3/enrollments/100/x?token=1")))]);

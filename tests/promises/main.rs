@@ -27,6 +27,7 @@ mod reports_are_made_elsewhere;
 mod scripted_server;
 mod settings_have_an_order;
 mod simulated_api;
+mod statuses_mean_the_same_for_every_dataset;
 mod the_data_dictionary_is_in_step;
 mod the_key_goes_nowhere_else;
 mod the_lake_survives_damage;

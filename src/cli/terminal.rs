@@ -74,7 +74,8 @@ impl Progress for LogLines {
     }
 
     fn waiting(&self, wait: &Wait<'_>) {
-        tracing::warn!("{}", wait_in_words(wait));
+        let words = wait_in_words(wait);
+        if wait.expected { tracing::info!("{words}") } else { tracing::warn!("{words}") }
     }
 
     fn ended(&self, _slice: &Slice, report: &SliceReport) {
@@ -225,7 +226,7 @@ impl Progress for Bars {
         if let Some(line) = line {
             locked(&line.state).waiting = Instant::now().checked_add(wait.time).map(|until| (until, wait.asked));
         }
-        if line.is_none() || wait.time >= LONG_WAIT {
+        if line.is_none() || (wait.time >= LONG_WAIT && !wait.expected) {
             let _ = self.multi.println(wait_in_words(wait));
         }
     }

@@ -141,8 +141,17 @@ impl Asker {
         }
     }
 
-    pub(super) async fn wait(&self, request: &Request, time: Duration, asked: bool, why: &str, effort: &mut Effort) {
-        self.progress.waiting(&Wait { slice: effort.slice.as_ref(), path: request.path(), time, asked, why });
+    async fn wait(&self, request: &Request, time: Duration, asked: bool, why: &str, effort: &mut Effort) {
+        let slice = effort.slice.as_ref();
+        self.progress.waiting(&Wait { slice, path: request.path(), time, asked, expected: false, why });
+        self.clock.sleep(time).await;
+        effort.waited += time;
+    }
+
+    /// Waits before the service is asked again how far it is.
+    pub(super) async fn wait_for_service(&self, request: &Request, time: Duration, why: &str, effort: &mut Effort) {
+        let slice = effort.slice.as_ref();
+        self.progress.waiting(&Wait { slice, path: request.path(), time, asked: false, expected: true, why });
         self.clock.sleep(time).await;
         effort.waited += time;
     }

@@ -43,7 +43,9 @@ pub struct Wait<'a> {
     pub time: Duration,
     /// The API asked for it, by a header or by saying that it is asked too often; else it was drawn.
     pub asked: bool,
-    /// What went wrong, in words.
+    /// It is no sign of trouble: a report is being made.
+    pub expected: bool,
+    /// What went wrong or is waited for, in words.
     pub why: &'a str,
 }
 

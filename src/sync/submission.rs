@@ -143,8 +143,13 @@ impl Asker {
                         );
                         return Err(Missing { error, is_lost: false });
                     }
-                    self.wait(&request, wait, true, &format!("the report is being made, status {status}"), effort)
-                        .await;
+                    self.wait_for_service(
+                        &request,
+                        wait,
+                        &format!("the report is being made, status {status}"),
+                        effort,
+                    )
+                    .await;
                     wait = (wait * 2).min(LAST_WAIT);
                     if let Some(ask) = ask {
                         request = self.client.status_request(submission, &ask, &self.key)?;

@@ -31,7 +31,7 @@ fn has_form(answer: &Answered, form: &str) -> bool {
         "usage page, version 3" => first_of_page()["cost"].is_number() && first_of_page()["serviceTier"].is_string(),
         "list" => json().as_array().is_some_and(|items| items[0].is_object()),
         "object" => json()["totalUsage"].is_number(),
-        "error" => json()["error"]["code"] == answer.status.to_string(),
+        "error" => json()["error"]["code"].as_str() == Some(answer.status.to_string().as_str()),
         "xml" => answer.body.starts_with("\u{feff}<?xml".as_bytes()),
         "csv" => {
             answer.header("content-type") == Some("application/octet-stream")

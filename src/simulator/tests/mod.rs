@@ -1,5 +1,6 @@
 //! The room's promises, asked over a socket and read with serde_json.
 
+mod clients;
 mod faults;
 mod files;
 mod forms;
@@ -48,7 +49,10 @@ fn ask(simulator: &Simulator, method: &str, target: &str, headers: &[(&str, &str
 /// The same of any host.
 fn ask_at(endpoint: &str, method: &str, target: &str, headers: &[(&str, &str)]) -> Answered {
     let host = endpoint.trim_start_matches("http://").to_owned();
-    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    let mut request = format!("{method} {target} HTTP/1.1\r\nConnection: close\r\n");
+    if !headers.iter().any(|(name, _)| *name == "Host") {
+        request.push_str(&format!("Host: {host}\r\n"));
+    }
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

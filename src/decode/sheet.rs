@@ -121,7 +121,8 @@ impl SheetReader {
         // The last line may lack its end.
         last.push(b'\n');
         let Found::Record { broken, .. } = csv::record(&last, &mut self.fields) else { return Err(cut) };
-        if self.fields.len() < width && last != b"\r\n" {
+        let text = without_line_end(&last);
+        if text.len() > self.max_row_bytes || (self.fields.len() < width && !text.is_empty()) {
             return Err(cut);
         }
         self.take(&last, broken, sink)
@@ -274,7 +275,9 @@ mod tests {
 
     #[test]
     fn a_last_line_that_is_cut_is_told() {
-        for rows in ["1,a\n1", "1,\"a", "1,\"a\"\"", "1,a\n\"", "1,a\n12345678901,"] {
+        for rows in
+            ["1,a\n1", "1,\"a", "1,\"a\"\"", "1,a\n\"", "1,a\n12345678901,", "1,a\n1,234567890", "1,a\n1,234567890\r"]
+        {
             assert!(taken(rows).unwrap_err().contains("ends inside"), "{rows:?}");
         }
     }

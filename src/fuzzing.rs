@@ -7,12 +7,14 @@
 mod bills;
 mod pages;
 pub(crate) mod plain;
+mod sheet;
 
 pub use crate::decode::fuzzing::{dates, decimals};
 pub use crate::lake::fuzzing::{etags, footer};
 pub use crate::source::fuzzing::{headers, inflate, links, periods};
 pub use bills::bills;
 pub use pages::decoder;
+pub use sheet::csv;
 
 #[cfg(test)]
 mod tests;

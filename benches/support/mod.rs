@@ -6,7 +6,7 @@ mod data;
 
 use std::time::Duration;
 
-use billing_lake::contract::{Contract, Dataset, Slice};
+use billing_lake::contract::{Contract, Dataset, Slice, Window};
 use billing_lake::decode::{Decoder, Options, RowGroup, RowScope, Summary};
 use billing_lake::lake::{Compression, FileState, Run, SliceFile, StagedFile, WriteOptions};
 use criterion::{Criterion, SamplingMode};
@@ -76,7 +76,7 @@ pub fn stage(run: &Run, compression: Compression) -> SliceFile {
     let slice = Slice {
         dataset: Dataset::UsageDetails,
         enrollment: data::ENROLLMENT.parse().expect("an enrollment"),
-        period: Some(data::PERIOD.parse().expect("a billing period")),
+        window: Window::Period(data::PERIOD.parse().expect("a billing period")),
     };
     run.stage(&slice, &Contract::of(Dataset::UsageDetails), &WriteOptions { compression }).expect("a file")
 }

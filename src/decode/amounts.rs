@@ -68,14 +68,18 @@ impl AmountsColumn {
 
     fn element(&mut self, at: usize, object: &[u8], shared: &mut Shared) -> Result<bool, Reason> {
         let (mut name, mut amount, mut has_more) = (None, None, false);
+        let before = (shared.replaced.len(), shared.lost.len());
         let mut place = token::skip_space(object, 1);
         while object.get(place) != Some(&b'}') {
             let (key, value_at) = token::key(object, place).map_err(|_| NO_LIST)?;
             let (value, end) = token::value(object, value_at, 2).map_err(|_| NO_LIST)?;
             let (key, _) = text::unescape(key, &mut shared.scratch);
+            // Of a key that comes twice the last one counts, and nothing that the first one said.
             if key.eq_ignore_ascii_case(b"name") {
+                shared.replaced.truncate(before.0);
                 name = name_of(at, value, shared)?;
             } else if key.eq_ignore_ascii_case(b"value") {
+                shared.lost.truncate(before.1);
                 amount = decimal(at, value, shared)?;
             } else {
                 has_more = true;

@@ -48,8 +48,11 @@ impl RowDecoder {
             }
         }
         self.csv_scratch = scratch;
-        if header.is_older && !parts_agree(record) {
-            self.refused.push((self.date_column.unwrap_or_default(), WRONG_PARTS));
+        if header.is_older
+            && let Some(date) = self.date_column
+            && !parts_agree(record, date)
+        {
+            self.refused.push((date, WRONG_PARTS));
         }
         self.end_record(extra)
     }
@@ -192,15 +195,15 @@ fn older_day(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Whether the parts of the date that an older report repeats are those of its date. What is no date is refused anyway.
-fn parts_agree(record: Record<'_>) -> bool {
+fn parts_agree(record: Record<'_>, date_column: usize) -> bool {
     let uses = || record.header.uses.iter().zip(record.fields);
     let text = |field: &csv::Field| &record.text[field.start..field.end];
+    let under = |wanted: Use| uses().find(|((known, _), _)| *known == wanted).map(|(_, field)| text(field));
     let part = |wanted: DatePart| {
-        let field = uses().find(|((known, _), _)| *known == Use::Part(wanted)).map(|(_, field)| text(field));
-        field.and_then(|text| std::str::from_utf8(text).ok()?.trim().parse::<u32>().ok())
+        under(Use::Part(wanted)).and_then(|text| std::str::from_utf8(text).ok()?.trim().parse::<u32>().ok())
     };
-    let written = uses().find(|((_, name), _)| name.eq_ignore_ascii_case("date")).map(|(_, field)| text(field));
-    let day = written.and_then(|text| date::day(&older_day(text).unwrap_or_else(|| text.to_vec())).ok());
+    let day = under(Use::Column(date_column))
+        .and_then(|text| date::day(&older_day(text).unwrap_or_else(|| text.to_vec())).ok());
     let Some(date) = day.and_then(NaiveDate::from_epoch_days) else { return true };
     let parts = [part(DatePart::Month), part(DatePart::Day), part(DatePart::Year)];
     parts == [Some(date.month()), Some(date.day()), u32::try_from(date.year()).ok()]

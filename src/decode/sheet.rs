@@ -85,57 +85,51 @@ impl SheetReader {
                     rest = behind;
                     self.take_held(last, sink)?;
                 }
-                None => {
-                    self.hold(rest);
-                    return Ok(());
-                }
+                None => return self.hold(rest),
             }
         }
-        loop {
-            match csv::record(rest, &mut self.fields) {
-                Found::Record { end, broken } => {
-                    let (record, behind) = rest.split_at(end);
-                    self.take(record, broken, sink)?;
-                    rest = behind;
-                }
-                Found::Incomplete { .. } => break,
-            }
+        while let Found::Record { end, broken } = csv::record(rest, &mut self.fields) {
+            let (record, behind) = rest.split_at(end);
+            self.take(record, broken, sink)?;
+            rest = behind;
         }
         self.end = RecordEnd::default();
         self.end.find(rest);
-        self.hold(rest);
-        Ok(())
+        self.hold(rest)
     }
 
     /// Ends the page: it has to be whole.
     pub(super) fn finish(&mut self, sink: &mut impl RecordSink) -> Result<(), DecodeError> {
         let cut = DecodeError::Cut { offset: self.bytes };
+        let Some(header) = &self.header else {
+            // Where the text ends inside a line, the captions may have been on their way, or not all of them came.
+            return Err(if self.held.is_empty() && self.bytes > 0 { self.without_captions() } else { cut });
+        };
+        let width = header.width();
         if self.is_skipping {
             return Err(cut);
         }
-        let last = std::mem::take(&mut self.held);
-        if !last.is_empty() {
-            let whole = csv::record(&last, &mut self.fields);
-            let width = self.header.as_ref().map_or(0, |header| header.width());
-            if whole == (Found::Incomplete { in_quotes: true }) || self.fields.len() < width {
-                return Err(cut);
-            }
-            self.take(&last, false, sink)?;
-        }
-        if self.header.is_some() {
+        let mut last = std::mem::take(&mut self.held);
+        if last.is_empty() {
             return Ok(());
         }
-        // Where the text ends inside a line, the captions may have been on their way.
-        if last.is_empty() { Err(self.without_captions()) } else { Err(cut) }
+        // The last line may lack its end.
+        last.push(b'\n');
+        let Found::Record { broken, .. } = csv::record(&last, &mut self.fields) else { return Err(cut) };
+        let text = without_line_end(&last);
+        if text.len() > self.max_row_bytes || (self.fields.len() < width && !text.is_empty()) {
+            return Err(cut);
+        }
+        self.take(&last, broken, sink)
     }
 
     /// The record that is held is complete with `last`.
     fn take_held(&mut self, last: &[u8], sink: &mut impl RecordSink) -> Result<(), DecodeError> {
         self.end = RecordEnd::default();
-        if std::mem::take(&mut self.is_skipping) || self.held.len() + last.len() > self.max_row_bytes {
+        if std::mem::take(&mut self.is_skipping) {
             self.held.extend_from_slice(&last[..last.len().min(KEPT_OF_OVERSIZED)]);
-            self.held.truncate(KEPT_OF_OVERSIZED);
-            sink.oversized(&self.held);
+            let beginning = without_line_end(&self.held);
+            sink.oversized(&beginning[..beginning.len().min(KEPT_OF_OVERSIZED)]);
             self.held.clear();
             return Ok(());
         }
@@ -149,28 +143,34 @@ impl SheetReader {
     }
 
     /// Holds bytes of a record whose end did not come yet.
-    fn hold(&mut self, bytes: &[u8]) {
+    fn hold(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         if self.is_skipping {
-            return;
+            let room = KEPT_OF_OVERSIZED.saturating_sub(self.held.len());
+            self.held.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            return Ok(());
         }
         self.held.extend_from_slice(bytes);
-        if self.held.len() > self.max_row_bytes {
+        if self.header.is_none() {
+            return self.expect_captions_within(self.held.len());
+        }
+        // A line break may be all that is missing, and its first byte may be there.
+        if self.held.len() > self.max_row_bytes + 1 {
             self.held.truncate(KEPT_OF_OVERSIZED);
             self.is_skipping = true;
         }
+        Ok(())
     }
 
     /// Takes a whole record, whose fields were just found.
     #[inline]
     fn take(&mut self, record: &[u8], is_broken: bool, sink: &mut impl RecordSink) -> Result<(), DecodeError> {
-        let text = record.strip_suffix(b"\n").unwrap_or(record);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let text = without_line_end(record);
         if text.is_empty() {
             return Ok(());
         }
         match &self.header {
             Some(_) if text.len() > self.max_row_bytes => {
-                sink.oversized(&text[..KEPT_OF_OVERSIZED]);
+                sink.oversized(&text[..text.len().min(KEPT_OF_OVERSIZED)]);
                 Ok(())
             }
             Some(header) => {
@@ -182,15 +182,124 @@ impl SheetReader {
     }
 
     fn look_for_captions(&mut self, record: &[u8]) -> Result<(), DecodeError> {
+        self.expect_captions_within(record.len())?;
         match self.captions.read(record, &self.fields) {
             Line::Captions(header) => self.header = Some(header),
             Line::Wrong(why) => return Err(DecodeError::Form { what: format!("as CSV, {why}") }),
             Line::Other => self.before += record.len(),
         }
-        if self.before > BYTES_BEFORE_CAPTIONS { Err(self.without_captions()) } else { Ok(()) }
+        Ok(())
+    }
+
+    /// The line at work has so many bytes, and is the captions or one before them.
+    fn expect_captions_within(&self, bytes: usize) -> Result<(), DecodeError> {
+        if self.before + bytes > BYTES_BEFORE_CAPTIONS { Err(self.without_captions()) } else { Ok(()) }
     }
 
     fn without_captions(&self) -> DecodeError {
         DecodeError::Form { what: "it is neither JSON nor CSV with captions of this dataset".to_owned() }
+    }
+}
+
+/// A record without its line end.
+fn without_line_end(record: &[u8]) -> &[u8] {
+    let text = record.strip_suffix(b"\n").unwrap_or(record);
+    text.strip_suffix(b"\r").unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{Contract, Dataset};
+
+    /// What came of each record: its fields, or the length of what was kept of one over the bound.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Taken(Vec<Result<Vec<String>, usize>>);
+
+    impl RecordSink for Taken {
+        fn record(&mut self, record: Record<'_>) {
+            let text =
+                |field: &Field| String::from_utf8(csv::plain(record.text, *field, &mut Vec::new()).to_vec()).unwrap();
+            let broken = record.is_broken.then(|| "broken".to_owned());
+            self.0.push(Ok(record.fields.iter().map(text).chain(broken).collect()));
+        }
+
+        fn oversized(&mut self, beginning: &[u8]) {
+            self.0.push(Err(beginning.len()));
+        }
+    }
+
+    /// Reads a page in pieces, with rows of at most 10 bytes.
+    fn read(page: &str, piece: usize) -> Result<Taken, String> {
+        let captions = Captions::of(&Contract::of(Dataset::UsageDetails));
+        let mut reader = SheetReader::new(captions, 10);
+        let mut taken = Taken::default();
+        let fed = page.as_bytes().chunks(piece).try_for_each(|piece| reader.feed(piece, &mut taken));
+        fed.and_then(|()| reader.finish(&mut taken)).map_err(|error| error.to_string())?;
+        Ok(taken)
+    }
+
+    /// The same in one piece and byte by byte.
+    fn taken(rows: &str) -> Result<Taken, String> {
+        let page = format!("Cost,Date\r\n{rows}");
+        let whole = read(&page, page.len());
+        for piece in 1..=8 {
+            assert_eq!(read(&page, piece), whole, "in pieces of {piece}");
+        }
+        whole
+    }
+
+    fn fields(fields: &[&str]) -> Result<Vec<String>, usize> {
+        Ok(fields.iter().map(|field| (*field).to_owned()).collect())
+    }
+
+    #[test]
+    fn the_last_line_may_lack_its_end_or_the_half_of_it() {
+        for rows in ["1,a\r\n", "1,a\n", "1,a\r", "1,a", "1,\"a\"\r", "1,\"a\""] {
+            assert_eq!(taken(rows).unwrap().0, [fields(&["1", "a"])], "{rows:?}");
+        }
+        assert_eq!(taken("1,a\r\n\r").unwrap().0, [fields(&["1", "a"])]);
+    }
+
+    #[test]
+    fn what_follows_a_closing_quote_breaks_the_last_line_too() {
+        for rows in ["1,\"a\"b", "1,\"a\"b\n"] {
+            assert_eq!(taken(rows).unwrap().0, [fields(&["1", "a", "broken"])], "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn a_last_line_that_is_cut_is_told() {
+        for rows in
+            ["1,a\n1", "1,\"a", "1,\"a\"\"", "1,a\n\"", "1,a\n12345678901,", "1,a\n1,234567890", "1,a\n1,234567890\r"]
+        {
+            assert!(taken(rows).unwrap_err().contains("ends inside"), "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_measured_without_its_line_end() {
+        for end in ["\r\n", "\n", "\r", ""] {
+            assert_eq!(taken(&format!("1,{}{end}", "a".repeat(8))).unwrap().0, [fields(&["1", "aaaaaaaa"])]);
+        }
+        for end in ["\r\n", "\n"] {
+            let taken = taken(&format!("1,{}{end}2,b{end}", "a".repeat(9))).unwrap().0;
+            assert!(matches!(&taken[..], [Err(11..), Ok(_)]), "{taken:?}");
+        }
+    }
+
+    #[test]
+    fn captions_have_to_end_and_to_come_early() {
+        for page in ["", "Cost,Date", "Cost,Da", "Usage", "\"Usage"] {
+            assert!(read(page, 1).unwrap_err().contains("ends inside"), "{page}");
+        }
+        let long = "x".repeat(BYTES_BEFORE_CAPTIONS + 1);
+        for page in [format!("{long}\nCost,Date\n"), format!("\"{long}"), format!("{long}\"\n"), "Usage\n\n".to_owned()]
+        {
+            for piece in [page.len(), 1_000] {
+                assert!(read(&page, piece).unwrap_err().contains("neither JSON nor CSV"));
+            }
+        }
+        assert_eq!(read("Cost,Date\n", 3).unwrap().0, []);
     }
 }

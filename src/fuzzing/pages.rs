@@ -11,7 +11,8 @@ use arrow_array::types::{Date32Type, Decimal128Type, Int32Type, Int64Type, Times
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 
-use super::plain::{self, Cell, Number, Page, Wrong};
+use super::plain::{self, Cell, ENROLLMENT, Line, Number, Page, Wrong};
+use super::sheet;
 use crate::contract::{BILLING_MONTH, BillingPeriod, Contract, Dataset, ENROLLMENT_NUMBER};
 use crate::decode::{DecodeError, Decoder, Form, InvalidText, Options, RejectedRow, RowGroup, RowScope};
 
@@ -24,7 +25,6 @@ pub(super) const ROLLBACK: u8 = 0x1d;
 
 /// Longer inputs say nothing new: 60 KiB is less than any bound of the envelope.
 const MAX_INPUT: usize = 60 << 10;
-const ENROLLMENT: &str = "0100";
 const PERIOD: &str = "2018-08";
 
 /// How pages are read and cut.
@@ -38,7 +38,7 @@ struct Settings {
 }
 
 impl Settings {
-    /// With prediction as said. By place: form (`p`age, `a`rray, `r`ows, `d`etect); scope (`p`eriod, `n`ewest unknown: that of the first row,
+    /// With prediction as said. By place: form (`p`age, `a`rray, `r`ows, `c`sv, `d`etect); scope (`p`eriod, `n`ewest unknown: that of the first row,
     /// dated in a `s`et one, `b`illing periods); `s`trict; rows, bytes of a row group; bytes of a page, of a row; bytes
     /// of a piece. Where a number belongs, `0` is "as by default" and anything else a small one.
     fn read(text: &[u8; 8], predicts: bool) -> Settings {
@@ -55,6 +55,7 @@ impl Settings {
         options.form = match text[0] {
             b'a' => Form::Array,
             b'r' => Form::Rows,
+            b'c' => Form::Csv,
             b'd' => Form::Detect,
             _ => Form::Page,
         };
@@ -129,20 +130,31 @@ pub(super) fn check(settings: &[u8; 8], input: &[u8], predicts: bool) {
             }
         }
         let whole: Vec<u8> = last.iter().copied().filter(|byte| *byte != NEXT_PIECE).collect();
-        // The plain reading knows no CSV.
-        if settings.options.form == Form::Detect && may_be_csv(&whole) {
+        let form = settings.options.form;
+        let is_csv = form == Form::Csv || (form == Form::Detect && begins_as_csv(&whole));
+        // Reports have usage details.
+        if is_csv && settings.dataset != Dataset::UsageDetails {
             return;
         }
         let outcome = told.feed(&mut decoder, &settings, last).and_then(|()| told.commit(&mut decoder));
-        let reading = plain::read_page(&whole, settings.options.form, Contract::of(settings.dataset).columns());
+        let contract = Contract::of(settings.dataset);
+        let reading = match is_csv {
+            true => sheet::read(&whole, contract.columns(), settings.options.max_row_bytes),
+            false => plain::read_page(&whole, form, contract.columns()),
+        };
         match (outcome, reading) {
             (Ok(()), Ok(page)) => expected.take(page),
             // Nothing is said about what nests that deep, nor about the inside of a row over the bound.
             (Ok(()), Err(Wrong::Deep)) => return,
-            (Ok(()), Err(_)) if settings.is_row_bounded => return,
+            (Ok(()), Err(_)) if settings.is_row_bounded && !is_csv => return,
             (Ok(()), Err(wrong)) => panic!("a page was taken that is none: {wrong:?}"),
             (Err(error), reading) => {
-                refused_rightly(&error, reading.err(), &settings);
+                match (&error, reading.err()) {
+                    (DecodeError::Cut { .. }, Some(Wrong::Cut)) | (DecodeError::Form { .. }, Some(Wrong::Form))
+                        if is_csv => {}
+                    (_, wrong) if is_csv => panic!("a report was refused: {error}, {wrong:?}"),
+                    (_, wrong) => refused_rightly(&error, wrong, &settings),
+                }
                 assert!(decoder.feed(b" ").is_err() && decoder.commit().is_err(), "a broken page went on");
                 if !settings.is_row_bounded {
                     let mut other = settings.decoder();
@@ -160,10 +172,12 @@ pub(super) fn check(settings: &[u8; 8], input: &[u8], predicts: bool) {
 }
 
 /// Whether a page that may have any form begins as JSON cannot.
-fn may_be_csv(page: &[u8]) -> bool {
+fn begins_as_csv(page: &[u8]) -> bool {
     let text = page.strip_prefix("\u{feff}".as_bytes()).unwrap_or(page).trim_ascii_start();
     let json = b"{[<-0123456789";
-    text.first().is_some_and(|first| !json.contains(first) && *first > b' ')
+    let word = text.split(|byte| !byte.is_ascii_alphabetic()).next().unwrap_or_default();
+    let is_literal = [&b"null"[..], b"true", b"false"].contains(&word);
+    text.first().is_some_and(|first| !json.contains(first) && *first > b' ' && *first != 0x7f) && !is_literal
 }
 
 /// What is wrong, and where.
@@ -290,7 +304,8 @@ struct Expected<'a> {
     scope: RowScope,
     rows: Vec<BTreeMap<String, Cell>>,
     refused: Vec<Refused>,
-    strays: Vec<(BillingPeriod, String)>,
+    /// With whether they came as JSON, and are as they came.
+    strays: Vec<(BillingPeriod, String, bool)>,
     links: Vec<Option<String>>,
     rows_of_pages: Vec<(u64, u64)>,
     sums: BTreeMap<String, Number>,
@@ -328,11 +343,11 @@ impl<'a> Expected<'a> {
 
     fn take(&mut self, page: Page) {
         let before = (self.rows.len(), self.refused.len());
-        for (row, text) in (0..).zip(&page.rows) {
-            if let Err(columns) = self.take_row(text) {
-                let is_too_long = text.len() > self.settings.options.max_row_bytes;
+        for (row, line) in (0..).zip(&page.rows) {
+            if let Err(columns) = self.take_row(line) {
+                let is_too_long = line.text.len() > self.settings.options.max_row_bytes;
                 let page = self.links.len() as u64 + 1;
-                self.refused.push(Refused { page, row, columns, text: plain::unmarked(text), is_too_long });
+                self.refused.push(Refused { page, row, columns, text: plain::unmarked(&line.text), is_too_long });
             }
         }
         self.links.push(page.next_link);
@@ -343,12 +358,15 @@ impl<'a> Expected<'a> {
     }
 
     /// The error names the columns that refuse the row.
-    fn take_row(&mut self, text: &str) -> Result<(), Vec<String>> {
-        if text.len() > self.settings.options.max_row_bytes {
+    fn take_row(&mut self, line: &Line) -> Result<(), Vec<String>> {
+        if line.text.len() > self.settings.options.max_row_bytes {
             return Err(Vec::new());
         }
         let strict = self.settings.options.invalid_text == InvalidText::Reject;
-        let row = plain::read_row(text, self.contract.columns(), strict).map_err(Vec::from_iter)?;
+        let text = line.row.as_ref().ok_or_else(Vec::new)?;
+        let mut refused = line.refused.clone();
+        let row = plain::read_row(text, self.contract.columns(), strict).map_err(|more| refused.extend(more));
+        let Some(row) = row.ok().filter(|_| refused.is_empty()) else { return Err(Vec::from_iter(refused)) };
         if let RowScope::DatedIn(wanted) = self.scope {
             let month = match row.cells.get("date") {
                 Some(Cell::Date(day)) => BillingPeriod::of_day(*day),
@@ -356,7 +374,7 @@ impl<'a> Expected<'a> {
             };
             let Some(month) = month else { return Err(vec!["date".to_owned()]) };
             if wanted.is_some_and(|wanted| wanted != month) {
-                self.strays.push((month, text.to_owned()));
+                self.strays.push((month, text.clone(), line.is_json));
                 return Ok(());
             }
             self.scope = RowScope::DatedIn(Some(month));
@@ -397,8 +415,13 @@ impl<'a> Expected<'a> {
         }
         assert_eq!(rows.len(), self.rows.len(), "rows");
         self.agree_on_rejected(&told.rejected);
-        let strays: Vec<_> = told.strays.iter().map(|(period, row)| (*period, plain::marked(row))).collect();
-        assert_eq!(strays, self.strays, "rows of other periods");
+        assert_eq!(told.strays.len(), self.strays.len(), "rows of other periods");
+        for ((period, row), (of, wanted, is_json)) in told.strays.iter().zip(&self.strays) {
+            let row = plain::marked(row);
+            assert_eq!(period, of, "the period of {row}");
+            assert!(!is_json || row == *wanted, "a row of another period: {row}, {wanted}");
+            assert_eq!(plain::members(&row), plain::members(wanted), "what a row of another period says");
+        }
         assert_eq!(told.links, self.links, "links");
         assert_eq!(told.rows_of_pages, self.rows_of_pages, "rows of pages");
         if let RowScope::Period(period) | RowScope::DatedIn(Some(period)) = self.scope {

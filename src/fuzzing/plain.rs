@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::contract::{Column, ColumnType, EXTRA};
+use crate::contract::{Column, ColumnType, ENROLLMENT_NUMBER, EXTRA};
 use crate::decode::Form;
 
 /// Characters of a number, and its exponent, beyond which a row is refused.
@@ -20,6 +20,12 @@ const NUMBER_CHARACTERS: usize = 1_024;
 const EXPONENT: u32 = 10_000;
 /// Decimals of a decimal column.
 const DECIMALS: u32 = 18;
+
+/// The charge in older versions, and the field in which they repeat the enrollment.
+const OLDER_COST: &str = "extendedCost";
+const ENROLLMENT_FIELD: &str = "enrollmentNumber";
+/// The enrollment of all rows.
+pub(crate) const ENROLLMENT: &str = "0100";
 
 /// `units / 10^places`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -181,7 +187,7 @@ pub(crate) enum Wrong {
 const LEVELS: usize = 60;
 
 /// Stands for what is no Unicode while serde_json reads; a true U+FFFD is [`TRUE_REPLACEMENT`] meanwhile.
-const NO_UNICODE: char = '\u{fffd}';
+pub(crate) const NO_UNICODE: char = '\u{fffd}';
 /// A private character, which no page may hold.
 pub(crate) const TRUE_REPLACEMENT: char = '\u{f8ff}';
 
@@ -225,10 +231,29 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
-/// The rows of a page and what stands around them; rows are still text, [`marked`].
+/// A row of a page.
+#[derive(Debug)]
+pub(crate) struct Line {
+    /// As it came, [`marked`].
+    pub(crate) text: String,
+    /// As JSON; none when it cannot be read as a row.
+    pub(crate) row: Option<String>,
+    /// Columns that refuse it, whatever the row says.
+    pub(crate) refused: BTreeSet<String>,
+    /// It came as JSON.
+    pub(crate) is_json: bool,
+}
+
+impl Line {
+    fn json(text: String) -> Self {
+        Line { row: Some(text.clone()), text, refused: BTreeSet::new(), is_json: true }
+    }
+}
+
+/// The rows of a page and what stands around them.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
-    pub(crate) rows: Vec<String>,
+    pub(crate) rows: Vec<Line>,
     pub(crate) next_link: Option<String>,
     /// Fields of envelopes that are neither rows, link nor id, with their number.
     pub(crate) around: BTreeMap<String, u64>,
@@ -254,9 +279,13 @@ pub(crate) fn read_page(bytes: &[u8], form: Form, columns: &[Column]) -> Result<
         let document = document.map_err(|error| wrong(&text, &error))?.get();
         documents += 1;
         match (document.as_bytes().first(), form) {
-            (Some(b'['), Form::Array | Form::Detect) => page.rows.extend(elements(document)),
-            (Some(b'{'), Form::Rows) => page.rows.push(document.to_owned()),
-            (Some(b'{'), Form::Detect) if !is_envelope(document, columns) => page.rows.push(document.to_owned()),
+            (Some(b'['), Form::Array | Form::Detect) => {
+                page.rows.extend(elements(document).into_iter().map(Line::json))
+            }
+            (Some(b'{'), Form::Rows) => page.rows.push(Line::json(document.to_owned())),
+            (Some(b'{'), Form::Detect) if !is_envelope(document, columns) => {
+                page.rows.push(Line::json(document.to_owned()))
+            }
             (Some(b'{'), Form::Page | Form::Detect) => page.read_envelope(document)?,
             _ => return Err(Wrong::Form),
         }
@@ -317,7 +346,13 @@ impl Name {
     }
 
     fn is_of_row(&self, columns: &[Column]) -> bool {
-        columns.iter().any(|column| self.is(&column.field))
+        self.column_of(columns).is_some()
+    }
+
+    /// The column of a field; older versions call the charge otherwise.
+    fn column_of(&self, columns: &[Column]) -> Option<usize> {
+        let is_cost = self.is(OLDER_COST);
+        columns.iter().position(|column| self.is(&column.field) || (is_cost && column.column == "cost"))
     }
 
     /// No more than 256 bytes of it.
@@ -352,7 +387,7 @@ impl Page {
                     return Err(Wrong::Form);
                 }
                 has_rows = true;
-                self.rows.extend(elements(&value));
+                self.rows.extend(elements(&value).into_iter().map(Line::json));
             } else if name.is("nextLink") {
                 self.next_link = match value.as_bytes()[0] {
                     b'n' => None,
@@ -402,7 +437,15 @@ pub(crate) fn read_row(text: &str, columns: &[Column], strict: bool) -> Result<R
     let mut known: BTreeMap<usize, &str> = BTreeMap::new();
     let mut unknown: Vec<(&Name, &str)> = Vec::new();
     for (name, value) in &fields {
-        if let Some(column) = columns.iter().position(|column| name.is(&column.field)) {
+        if name.is(ENROLLMENT_FIELD) && columns.iter().any(|column| column.column == "cost") {
+            let is_scalar =
+                value.starts_with('"') || value.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+            let (number, _) = plain_text(value);
+            let is_own = number.is_empty() || number.eq_ignore_ascii_case(ENROLLMENT);
+            if value != "null" && !(is_scalar && is_own) {
+                refused.insert(ENROLLMENT_NUMBER.to_owned());
+            }
+        } else if let Some(column) = name.column_of(columns) {
             row.duplicate_keys += u64::from(known.insert(column, value).is_some());
         } else if let Some(place) = unknown.iter().position(|(other, _)| other.text == name.text) {
             unknown[place] = (name, value);
@@ -445,6 +488,12 @@ pub(crate) fn read_row(text: &str, columns: &[Column], strict: bool) -> Result<R
         row.unknown_fields = unknown.iter().map(|(name, _)| name.shown()).collect();
     }
     if refused.is_empty() { Ok(row) } else { Err(refused) }
+}
+
+/// Names and texts of a row's members.
+pub(crate) fn members(row: &str) -> Vec<(String, String)> {
+    let fields = fields(row).unwrap_or_default().into_iter();
+    fields.map(|(name, value)| (name.text, plain_text(&value).0)).collect()
 }
 
 /// The table of values: a cell, or null, and whether something in its text was replaced; none is "rejected".

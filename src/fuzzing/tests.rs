@@ -146,7 +146,7 @@ macro_rules! targets {
     };
 }
 
-targets! { bills dates decimals decoder etags footer headers inflate links periods }
+targets! { bills csv dates decimals decoder etags footer headers inflate links periods }
 
 /// The same files on a disk: `status` tells each on one line.
 #[test]

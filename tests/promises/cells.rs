@@ -1,18 +1,20 @@
 //! Record batches as rows of plain text: the form in which golden rows and the plain reading are written.
 //!
 //! A row holds its cells that are not null, by column. Decimals are plain, without zeros at the end; days are
-//! `YYYY-MM-DD`, instants `YYYY-MM-DDThh:mm:ss[.fraction]Z`, flags `true` and `false`.
+//! `YYYY-MM-DD`, instants `YYYY-MM-DDThh:mm:ss[.fraction]Z`, flags `true` and `false`; a list of named amounts is JSON
+//! without blanks, `[{"name":"a","value":"1.1"}]`.
 
 use std::collections::BTreeMap;
 
 use arrow_array::types::Int32Type;
 use arrow_array::{
-    Array, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    Array, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, Int64Array, ListArray, RecordBatch,
+    StringArray, StructArray, TimestampMicrosecondArray,
 };
 use billing_lake::contract::{BILLING_MONTH, Contract, ENROLLMENT_NUMBER};
 use billing_lake::decode::{DecodeError, Decoder};
 use chrono::{DateTime, NaiveDate};
+use serde_json::{Value, json};
 
 /// The cells of one row that are not null, by column.
 pub type Cells = BTreeMap<String, String>;
@@ -64,6 +66,10 @@ fn cell(column: &dyn Array, at: usize) -> String {
     if let Some(texts) = any.downcast_ref::<DictionaryArray<Int32Type>>() {
         let entries = texts.values().as_any().downcast_ref::<StringArray>().expect("text");
         entries.value(texts.keys().value(at) as usize).to_owned()
+    } else if let Some(texts) = any.downcast_ref::<StringArray>() {
+        texts.value(at).to_owned()
+    } else if let Some(lists) = any.downcast_ref::<ListArray>() {
+        amounts(&lists.value(at)).to_string()
     } else if let Some(decimals) = any.downcast_ref::<Decimal128Array>() {
         assert_eq!((decimals.precision(), decimals.scale()), (38, 18));
         plain(decimals.value(at))
@@ -79,6 +85,16 @@ fn cell(column: &dyn Array, at: usize) -> String {
     } else {
         panic!("a column of type {}", column.data_type())
     }
+}
+
+/// The elements of a list of named amounts.
+fn amounts(elements: &dyn Array) -> Value {
+    let elements = elements.as_any().downcast_ref::<StructArray>().expect("named amounts");
+    let member = |name: &str, at: usize| {
+        let column = elements.column_by_name(name).expect("a name and a value");
+        column.is_valid(at).then(|| cell(column, at))
+    };
+    (0..elements.len()).map(|at| json!({"name": member("name", at), "value": member("value", at)})).collect()
 }
 
 /// An instant that was written with six decimals: without those zeros at the end, with a `Z`.

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use billing_lake::contract::{Contract, Dataset};
 use billing_lake::decode::{DecodeError, Decoder, Form, Options, RowScope};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::cells::{self, Cells, ENROLLMENT};
+use crate::program::Program;
+use crate::published::{Place, units};
 
 /// What a golden page must give.
 #[derive(Deserialize)]
@@ -15,7 +18,7 @@ use crate::cells::{self, Cells, ENROLLMENT};
 struct Expected {
     #[serde(default = "usage_details")]
     dataset: String,
-    rows: Vec<Cells>,
+    rows: Vec<BTreeMap<String, Value>>,
     rejected: Vec<ExpectedRejection>,
     control_totals: BTreeMap<String, String>,
     rounding_residue: BTreeMap<String, String>,
@@ -37,10 +40,22 @@ struct ExpectedRejection {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct ExpectedError {
+    #[serde(default = "usage_details")]
+    dataset: String,
     page_error: String,
     /// What completes a page that is cut.
     rest: Option<String>,
+}
+
+impl Expected {
+    /// The rows as they are read from record batches.
+    fn cells(&self) -> Vec<Cells> {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let row = |row: &BTreeMap<String, Value>| row.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+        self.rows.iter().map(row).collect()
+    }
 }
 
 fn usage_details() -> String {
@@ -57,7 +72,7 @@ fn pages(folder: &Path) -> Vec<(String, Vec<u8>, String)> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let stem = name.strip_suffix(".json").or_else(|| name.strip_suffix(".ndjson"));
+        let stem = [".json", ".ndjson", ".csv"].iter().find_map(|end| name.strip_suffix(end));
         if let Some(stem) = stem.filter(|stem| !stem.ends_with(".expected")) {
             let expected = std::fs::read_to_string(folder.join(format!("{stem}.expected.json")))
                 .unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -68,16 +83,24 @@ fn pages(folder: &Path) -> Vec<(String, Vec<u8>, String)> {
     pages
 }
 
-fn decoder(name: &str, dataset: Dataset) -> Decoder {
+/// The forms in which a page may be read.
+fn forms(name: &str, dataset: Dataset) -> Vec<Form> {
+    match dataset {
+        _ if name.ends_with(".ndjson") => vec![Form::Detect],
+        _ if name.ends_with(".csv") => vec![Form::Csv, Form::Detect],
+        Dataset::UsageDetails => vec![Form::Page],
+        Dataset::BalanceSummary => vec![Form::One],
+        Dataset::BillingPeriods => vec![Form::Array],
+        _ => vec![Form::List],
+    }
+}
+
+fn decoder(dataset: Dataset, form: Form) -> Decoder {
     let mut options = Options::new(match dataset {
-        Dataset::UsageDetails => RowScope::Period("2018-08".parse().unwrap()),
-        _ => RowScope::OfRow,
+        Dataset::BillingPeriods => RowScope::OfRow,
+        _ => RowScope::Period("2018-08".parse().unwrap()),
     });
-    options.form = match dataset {
-        _ if name.ends_with(".ndjson") => Form::Detect,
-        Dataset::UsageDetails => Form::Page,
-        _ => Form::Array,
-    };
+    options.form = form;
     Decoder::new(Contract::of(dataset), ENROLLMENT.parse().unwrap(), options)
 }
 
@@ -89,19 +112,21 @@ fn golden_pages_give_their_rows() {
         let expected: Expected = serde_json::from_str(&expected).unwrap_or_else(|error| panic!("{name}: {error}"));
         let dataset: Dataset = expected.dataset.parse().unwrap();
         let contract = Contract::of(dataset);
-        for size in [page.len(), 1, 7, 64] {
-            let mut decoder = decoder(&name, dataset);
+        let expected_rows = expected.cells();
+        let forms = forms(&name, dataset).into_iter();
+        for (form, size) in forms.flat_map(|form| [page.len(), 1, 7, 64].map(|size| (form, size))) {
+            let mut decoder = decoder(dataset, form);
             let mut batches = Vec::new();
             cells::feed_in_pieces(&mut decoder, &page, size, &mut batches).unwrap_or_else(|e| panic!("{name}: {e}"));
             let summary = decoder.commit().unwrap_or_else(|error| panic!("{name}: {error}"));
             let rejected = decoder.take_rejected();
             batches.extend(decoder.finish().unwrap().map(|group| group.into_batch().unwrap()));
-            let month = (dataset == Dataset::UsageDetails).then_some("2018-08-01");
+            let month = (dataset != Dataset::BillingPeriods).then_some("2018-08-01");
             let rows: Vec<_> = batches.iter().flat_map(|batch| cells::rows(batch, &contract, month)).collect();
-            for (at, (row, expected)) in rows.iter().zip(&expected.rows).enumerate() {
+            for (at, (row, expected)) in rows.iter().zip(&expected_rows).enumerate() {
                 assert_eq!(row, expected, "{name}: row {at}, in pieces of {size}");
             }
-            assert_eq!(rows.len(), expected.rows.len(), "{name}");
+            assert_eq!(rows.len(), expected_rows.len(), "{name}");
             let found: Vec<_> = rejected.iter().map(|row| (row.row, row.column.clone())).collect();
             let wanted: Vec<_> = expected.rejected.iter().map(|row| (row.row, row.column.clone())).collect();
             assert_eq!(found, wanted, "{name}");
@@ -128,9 +153,11 @@ fn golden_pages_that_are_broken_are_refused() {
     let pages = pages(&folder().join("refused"));
     assert!(pages.len() >= 10, "the golden pages are not there");
     for (name, page, expected) in pages {
-        let ExpectedError { page_error, rest } = serde_json::from_str(&expected).unwrap();
+        let ExpectedError { dataset, page_error, rest } = serde_json::from_str(&expected).unwrap();
+        let dataset: Dataset = dataset.parse().unwrap();
+        let form = forms(&name, dataset)[0];
         for size in [page.len(), 1, 7] {
-            let mut decoder = decoder(&name, Dataset::UsageDetails);
+            let mut decoder = decoder(dataset, form);
             let outcome = cells::feed_in_pieces(&mut decoder, &page, size, &mut Vec::new());
             let error = outcome.and_then(|()| decoder.commit().map(drop)).expect_err(&name);
             let found = match error {
@@ -143,12 +170,57 @@ fn golden_pages_that_are_broken_are_refused() {
             assert_eq!(found, page_error, "{name}, in pieces of {size}");
             decoder.rollback().unwrap();
             if let Some(rest) = &rest {
-                let mut whole = self::decoder(&name, Dataset::UsageDetails);
+                let mut whole = self::decoder(dataset, form);
                 cells::feed_in_pieces(&mut whole, &[&page, rest.as_bytes()].concat(), size, &mut Vec::new()).unwrap();
                 whole.commit().unwrap_or_else(|error| panic!("{name} with its rest: {error}"));
             }
             assert_eq!(decoder.finish().unwrap().map(|group| group.rows()), None, "{name}");
             assert_eq!(decoder.summary().rows, 0, "{name}");
+        }
+    }
+}
+
+/// Rows that have a day, by the billing month of that day.
+fn months(rows: Vec<Cells>) -> BTreeMap<String, Vec<Cells>> {
+    let mut months: BTreeMap<String, Vec<Cells>> = BTreeMap::new();
+    for row in rows {
+        let month = row.get("date").map(|date| date[..7].to_owned());
+        if let Some(month) = month {
+            months.entry(month).or_default().push(row);
+        }
+    }
+    months
+}
+
+#[test]
+fn golden_csv_goes_into_the_lake() {
+    for (name, page, expected) in pages(&folder()).into_iter().filter(|(name, ..)| name.ends_with(".csv")) {
+        let expected: Expected = serde_json::from_str(&expected).unwrap();
+        let months = months(expected.cells());
+        let place = Place::new();
+        let file = place.write(&name, &page);
+        let convert = Program::new(["convert", &file, "--enrollment", ENROLLMENT, "--dest", &place.dest()]);
+        let ended = convert.with(["--format", "json", "--max-rejected", "100%"]);
+        if months.is_empty() {
+            // Without a row there is no billing period.
+            assert!(ended.run().report()["slices"].as_array().unwrap().is_empty(), "{name}");
+            continue;
+        }
+        let ended = ended.ends_with(0);
+        let without_day = expected.rows.iter().filter(|row| !row.contains_key("date")).count();
+        let rejected = expected.rejected.len() + without_day;
+        assert_eq!(ended.report()["totals"]["rejected_rows"], rejected, "{name}");
+        for (month, rows) in months {
+            let table = place.table(&format!("usage_details/enrollment={ENROLLMENT}/billing_period={month}/"));
+            assert_eq!(table.rows(), rows.len(), "{name}: {month}");
+            for column in ["cost", "consumed_quantity", "resource_rate"] {
+                let sum = rows.iter().filter_map(|row| row.get(column)).map(|text| units(text)).sum::<i128>();
+                assert_eq!(table.sum(column), sum, "{name}: {column} of {month}");
+            }
+            for column in ["date", "meter_name", "tags", "instance_id", "additional_info", "account_name", "extra"] {
+                let texts = rows.iter().map(|row| row.get(column).map_or("null", String::as_str).to_owned());
+                assert_eq!(table.texts(column), texts.collect::<Vec<_>>(), "{name}: {column} of {month}");
+            }
         }
     }
 }

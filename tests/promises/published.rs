@@ -107,7 +107,8 @@ impl Table {
         ParquetRecordBatchReaderBuilder::try_new(File::open(&self.path).unwrap()).unwrap().build().unwrap()
     }
 
-    fn batches(&self) -> Vec<RecordBatch> {
+    /// Its rows as record batches.
+    pub fn batches(&self) -> Vec<RecordBatch> {
         self.read().map(Result::unwrap).collect()
     }
 

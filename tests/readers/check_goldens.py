@@ -4,10 +4,12 @@ import json
 import pathlib
 import sys
 
+import plain_csv
 import plain_reading
 from plain_reading import PageError, Rows, as_text, plain
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "golden"
+ENROLLMENT = "0100"
 passed = failed = 0
 
 
@@ -20,19 +22,24 @@ def check(name, what, got, expected):
         print(f"FAILED {name}: {what}\n  read      {got!r}\n  expected  {expected!r}")
 
 
-def read(page, rows):
-    body = page.read_bytes()
+def read(page, body, rows):
+    readers = {
+        "billing_periods": plain_reading.read_array,
+        "balance_summary": plain_reading.read_one,
+        "marketplace_charges": plain_reading.read_list,
+        "price_sheet": plain_reading.read_list,
+    }
     if page.suffix == ".ndjson":
         return plain_reading.read_ndjson(body, rows)
-    if rows.fields is plain_reading.BILLING_PERIODS:
-        return plain_reading.read_array(body, rows)
-    return plain_reading.read_page(body, rows)
+    if page.suffix == ".csv":
+        return plain_csv.read_csv(body, rows)
+    return readers.get(rows.dataset, plain_reading.read_page)(body, rows)
 
 
 def check_page(page, expected):
     name = page.name
-    rows = Rows(expected.get("dataset", "usage_details"))
-    link = read(page, rows)
+    rows = Rows(expected.get("dataset", "usage_details"), ENROLLMENT)
+    link = read(page, page.read_bytes(), rows)
     kinds = [kind for _, _, kind in rows.fields] + [plain_reading.TEXT]
     taken = [
         {column: as_text(kind, cell) for column, kind, cell in zip(rows.columns, kinds, row) if cell is not None}
@@ -51,9 +58,9 @@ def check_page(page, expected):
     check(name, "next link", link, expected["next_link"])
 
 
-def error_of(body):
+def error_of(page, body, dataset):
     try:
-        plain_reading.read_page(body, Rows())
+        read(page, body, Rows(dataset, ENROLLMENT))
     except PageError as error:
         return str(error)
     return None
@@ -62,14 +69,15 @@ def error_of(body):
 def check_refused(page, expected):
     body = page.read_bytes()
     error = expected["page_error"]
-    check(f"refused/{page.name}", "page error", error_of(body), "form" if error == "form" else "broken")
+    dataset = expected.get("dataset", "usage_details")
+    check(f"refused/{page.name}", "page error", error_of(page, body, dataset), "form" if error == "form" else "broken")
     if error == "cut":
-        check(f"refused/{page.name}", "with its rest", error_of(body + expected["rest"].encode()), None)
+        check(f"refused/{page.name}", "with its rest", error_of(page, body + expected["rest"].encode(), dataset), None)
 
 
 for file in sorted(GOLDEN.rglob("*.expected.json")):
     stem = file.name.removesuffix(".expected.json")
-    pages = [page for page in (file.with_name(f"{stem}.json"), file.with_name(f"{stem}.ndjson")) if page.exists()]
+    pages = [page for kind in ("json", "ndjson", "csv") if (page := file.with_name(f"{stem}.{kind}")).exists()]
     check(file.name, "one page beside it", len(pages), 1)
     for page in pages:
         (check_refused if page.parent.name == "refused" else check_page)(page, json.loads(file.read_text("utf-8")))

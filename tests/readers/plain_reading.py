@@ -9,7 +9,7 @@ import decimal
 import json
 import re
 
-TEXT, DECIMAL, ID, DATE, INSTANT, FLAG = "text", "decimal", "id", "date", "instant", "flag"
+TEXT, DECIMAL, ID, DATE, INSTANT, FLAG, AMOUNTS = "text", "decimal", "id", "date", "instant", "flag", "amounts"
 
 # Name in JSON, name of the column, type: typed in by hand, in the order of the wire.
 USAGE_DETAILS = [
@@ -63,7 +63,72 @@ BILLING_PERIODS = [
     ("marketplaceCharges", "marketplace_charges", TEXT),
     ("priceSheet", "price_sheet", TEXT),
 ]
-FIELDS = {"usage_details": USAGE_DETAILS, "billing_periods": BILLING_PERIODS}
+MARKETPLACE_CHARGES = [
+    ("id", "id", TEXT),
+    ("subscriptionGuid", "subscription_guid", TEXT),
+    ("subscriptionName", "subscription_name", TEXT),
+    ("meterId", "meter_id", TEXT),
+    ("usageStartDate", "usage_start_date", INSTANT),
+    ("usageEndDate", "usage_end_date", INSTANT),
+    ("offerName", "offer_name", TEXT),
+    ("resourceGroup", "resource_group", TEXT),
+    ("instanceId", "instance_id", TEXT),
+    ("additionalInfo", "additional_info", TEXT),
+    ("tags", "tags", TEXT),
+    ("orderNumber", "order_number", TEXT),
+    ("unitOfMeasure", "unit_of_measure", TEXT),
+    ("costCenter", "cost_center", TEXT),
+    ("accountId", "account_id", ID),
+    ("accountName", "account_name", TEXT),
+    ("accountOwnerId", "account_owner_id", TEXT),
+    ("departmentId", "department_id", ID),
+    ("departmentName", "department_name", TEXT),
+    ("publisherName", "publisher_name", TEXT),
+    ("planName", "plan_name", TEXT),
+    ("consumedQuantity", "consumed_quantity", DECIMAL),
+    ("resourceRate", "resource_rate", DECIMAL),
+    ("extendedCost", "extended_cost", DECIMAL),
+    ("isRecurringCharge", "is_recurring_charge", FLAG),
+]
+BALANCE_SUMMARY = [
+    ("id", "id", TEXT),
+    ("billingPeriodId", "billing_period_id", TEXT),
+    ("currencyCode", "currency_code", TEXT),
+    ("beginningBalance", "beginning_balance", DECIMAL),
+    ("endingBalance", "ending_balance", DECIMAL),
+    ("newPurchases", "new_purchases", DECIMAL),
+    ("adjustments", "adjustments", DECIMAL),
+    ("utilized", "utilized", DECIMAL),
+    ("serviceOverage", "service_overage", DECIMAL),
+    ("chargesBilledSeparately", "charges_billed_separately", DECIMAL),
+    ("totalOverage", "total_overage", DECIMAL),
+    ("totalUsage", "total_usage", DECIMAL),
+    ("azureMarketplaceServiceCharges", "azure_marketplace_service_charges", DECIMAL),
+    ("newPurchasesDetails", "new_purchases_details", AMOUNTS),
+    ("adjustmentDetails", "adjustment_details", AMOUNTS),
+]
+PRICE_SHEET = [
+    ("offerId", "offer_id", TEXT),
+    ("id", "id", TEXT),
+    ("billingPeriodId", "billing_period_id", TEXT),
+    ("meterId", "meter_id", TEXT),
+    ("meterName", "meter_name", TEXT),
+    ("unitOfMeasure", "unit_of_measure", TEXT),
+    ("includedQuantity", "included_quantity", DECIMAL),
+    ("partNumber", "part_number", TEXT),
+    ("unitPrice", "unit_price", DECIMAL),
+    ("currencyCode", "currency_code", TEXT),
+]
+FIELDS = {
+    "usage_details": USAGE_DETAILS,
+    "billing_periods": BILLING_PERIODS,
+    "marketplace_charges": MARKETPLACE_CHARGES,
+    "balance_summary": BALANCE_SUMMARY,
+    "price_sheet": PRICE_SHEET,
+}
+# The field in which rows of older versions repeat their enrollment, and the charge as they call it.
+ENROLLMENT_FIELD = "enrollmentnumber"
+OLDER_COST = "extendedcost"
 
 EXACT = decimal.Context(prec=30_000, Emax=999_999, Emin=-999_999, rounding=decimal.ROUND_HALF_EVEN)
 STEP = decimal.Decimal("1e-18")
@@ -93,14 +158,21 @@ class Number(str):
 class Rows:
     """What a right reader holds after some pages."""
 
-    def __init__(self, dataset="usage_details"):
+    def __init__(self, dataset="usage_details", enrollment=None):
+        self.dataset = dataset
         self.fields = FIELDS[dataset]
+        self.enrollment = enrollment
         self.by_name = {field.lower(): at for at, (field, _, _) in enumerate(self.fields)}
+        self.is_usage = self.fields is USAGE_DETAILS
+        if self.is_usage:
+            self.by_name[OLDER_COST] = self.by_name["cost"]
         self.columns = [column for _, column, _ in self.fields] + ["extra"]
         self.rows = []
         self.rejected = []
         self.seen = 0
-        self.text_sums = {column: decimal.Decimal(0) for _, column, kind in self.fields if kind == DECIMAL}
+        names = {DECIMAL: "{}", AMOUNTS: "{}.value"}
+        totals = [names[kind].format(column) for _, column, kind in self.fields if kind in names]
+        self.text_sums = dict.fromkeys(totals, decimal.Decimal(0))
         self.published_sums = dict(self.text_sums)
         self.rounded_values = 0
         self.replaced_texts = 0
@@ -116,12 +188,25 @@ class Rows:
             self.seen += 1
             return end
         members, end = members_of(text, start)
+        self.take(members)
+        return end
+
+    def reject(self, column):
+        self.rejected.append((self.seen, column))
+        self.seen += 1
+
+    def take(self, members):
+        """Takes a row by its members: name, name as sent, value, value as sent."""
         cells = [None] * (len(self.fields) + 1)
         last = {}
         unknown = []
         duplicates = 0
         for name, raw_name, value, raw in members:
             at = self.by_name.get(name.lower())
+            if self.is_usage and name.lower() == ENROLLMENT_FIELD:
+                if value not in (None, "", self.enrollment):
+                    return self.reject("enrollment_number")
+                continue
             if at is None:
                 unknown.append((name, raw_name, raw))
                 continue
@@ -133,10 +218,15 @@ class Rows:
             try:
                 cell = cell_of(kind, value, raw)
             except Rejected:
-                self.rejected.append((self.seen, column))
-                self.seen += 1
-                return end
-            if kind == DECIMAL and cell is not None:
+                return self.reject(column)
+            if kind == AMOUNTS and cell is not None:
+                cell, elements, has_more = cell
+                sums.extend((f"{column}.value", text_value, published) for text_value, published in elements)
+                rounded += sum(text_value != published for text_value, published in elements)
+                if has_more:
+                    name = self.fields[at][0]
+                    unknown.append((name, name, raw))
+            elif kind == DECIMAL and cell is not None:
                 sums.append((column, cell[0], cell[1]))
                 rounded += cell[0] != cell[1]
                 cell = cell[1]
@@ -145,7 +235,9 @@ class Rows:
                 cell = cell[0]
             cells[at] = cell
         if unknown:
-            cells[-1] = "{" + ",".join(f'"{raw_name}":{raw}' for _, raw_name, raw in unknown) + "}"
+            extra = "{" + ",".join(f'"{raw_name}":{raw}' for _, raw_name, raw in unknown) + "}"
+            cells[-1] = repaired(extra)
+            replaced += cells[-1] != extra
         for column, text_value, published in sums:
             self.text_sums[column] = EXACT.add(self.text_sums[column], text_value)
             self.published_sums[column] = EXACT.add(self.published_sums[column], published)
@@ -156,7 +248,7 @@ class Rows:
         self.duplicate_keys += duplicates
         self.seen += 1
         self.rows.append(cells)
-        return end
+        return None
 
     def residue(self, column):
         return EXACT.subtract(self.text_sums[column], self.published_sums[column])
@@ -194,6 +286,27 @@ def read_array(body, rows):
     if text[start] != "[":
         raise PageError("form")
     read_elements(text, start, rows)
+
+
+def read_one(body, rows):
+    """Takes a page that is one row, or an array of one."""
+    text = text_of_page(body)
+    start = BLANK.match(text).end()
+    value, end = scan(text, start)
+    if BLANK.match(text, end).end() != len(text):
+        raise PageError("broken")
+    if isinstance(value, list) and len(value) == 1:
+        return read_elements(text, start, rows)
+    if not isinstance(value, dict):
+        raise PageError("form")
+    rows.add(text, start)
+
+
+def read_list(body, rows):
+    """Takes a page that is an array of rows, or an object with them in `data`."""
+    if text_of_page(body).lstrip(" \t\r\n").startswith("{"):
+        return read_page(body, rows)
+    return read_array(body, rows)
 
 
 def read_ndjson(body, rows):
@@ -261,6 +374,8 @@ def cell_of(kind, value, raw):
         return None
     if kind == TEXT:
         return text_of(value, raw)
+    if kind == AMOUNTS:
+        return amounts_of(value, raw)
     if value == "" and not isinstance(value, Number):
         return None
     if isinstance(value, (list, dict)):
@@ -279,12 +394,37 @@ def cell_of(kind, value, raw):
     return (EPOCH + datetime.timedelta(microseconds=micros)).date() if kind == DATE else micros
 
 
+def repaired(text):
+    """The text with what is no UTF-8 replaced."""
+    return INVALID_BYTES.sub(lambda run: run.group().encode("utf-8", "surrogateescape").decode("utf-8", "replace"), text)
+
+
 def text_of(value, raw):
     if isinstance(value, str) and not isinstance(value, Number):
-        fixed = INVALID_BYTES.sub(lambda run: run.group().encode("utf-8", "surrogateescape").decode("utf-8", "replace"), raw)
-        text = SURROGATE.sub("\ufffd", json.loads(fixed, strict=True))
+        text = SURROGATE.sub("\ufffd", json.loads(repaired(raw), strict=True))
         return text, text != value
     return raw, False
+
+
+def amounts_of(value, raw):
+    """A list of named amounts: its elements, (exact, published) of each value, and whether elements have more members."""
+    if value == "" and not isinstance(value, Number):
+        return None
+    if not isinstance(value, list) or not all(isinstance(element, dict) for element in value):
+        raise Rejected
+    cells, values, has_more = [], [], False
+    at = BLANK.match(raw, 1).end()
+    while raw[at] != "]":
+        members, end = members_of(raw, at)
+        last = {name.lower(): (member, sent) for name, _, member, sent in members}
+        name, _ = cell_of(TEXT, *last.get("name", (None, None))) or (None, False)
+        amount = cell_of(DECIMAL, *last.get("value", (None, None)))
+        values.extend([amount] if amount else [])
+        cells.append({"name": name, "value": plain(amount[1]) if amount else None})
+        has_more |= bool(last.keys() - {"name", "value"})
+        at = BLANK.match(raw, end).end()
+        at = BLANK.match(raw, at + 1).end() if raw[at] == "," else at
+    return cells, values, has_more
 
 
 def flag_of(value):
@@ -342,7 +482,7 @@ def instant_of(text):
 
 def as_text(kind, cell):
     """A cell as the golden expectations write it."""
-    if cell is None or kind == TEXT:
+    if cell is None or kind in (TEXT, AMOUNTS):
         return cell
     if kind == FLAG:
         return "true" if cell else "false"

@@ -1,16 +1,23 @@
 //! What only looks wrong: a slice that is whole and proved, and yet unlike what a bill is. Warned about before it is
 //! published, or refused under `--strict`.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Date32Type, Decimal128Type};
+use arrow_array::types::{Date32Type, Decimal128Type, Int32Type};
 
 use crate::contract::{BillingPeriod, Contract};
 use crate::decode::{DecodeError, RowGroup};
 
 /// The column of charges in a dataset that has one.
 const COST: &str = "cost";
+
+/// The column of the currency in a dataset that has one.
+const CURRENCY: &str = "currency_code";
+
+/// Currencies that are told by name.
+const CURRENCIES_TOLD: usize = 5;
 
 /// Days after its end in which a period's last days may still be on their way.
 const DAYS_ON_THEIR_WAY: i32 = 3;
@@ -23,6 +30,9 @@ const DAYS_TO_JUDGE: usize = 14;
 pub(super) struct Seen {
     cost: Option<usize>,
     date: Option<usize>,
+    currency: Option<usize>,
+    /// Currencies of rows so far, up to one more than are told.
+    currencies: BTreeSet<String>,
     rows: u64,
     costs: bool,
     /// Each day of the period with rows: bit 0 is the first.
@@ -41,8 +51,16 @@ pub(super) struct Expected {
 
 impl Seen {
     pub(super) fn new(contract: &Contract) -> Self {
-        let cost = contract.columns().iter().position(|column| column.column == COST);
-        Seen { cost, date: contract.date_column(), rows: 0, costs: false, days: 0 }
+        let place = |name: &str| contract.columns().iter().position(|column| column.column == name);
+        Seen {
+            cost: place(COST),
+            date: contract.date_column(),
+            currency: place(CURRENCY),
+            currencies: BTreeSet::new(),
+            rows: 0,
+            costs: false,
+            days: 0,
+        }
     }
 
     /// Looks at a row group of the contract's schema, whose rows belong to that period.
@@ -59,6 +77,17 @@ impl Seen {
                 self.days |= 1_u32.checked_shl((day - first) as u32).unwrap_or(0);
             }
         }
+        if let Some(codes) = self.currency.and_then(|currency| group.column(currency)).transpose()? {
+            let codes = codes.as_dictionary::<Int32Type>();
+            let names = codes.values().as_string::<i32>();
+            let used: BTreeSet<usize> = codes.keys_iter().flatten().collect();
+            let named = used.into_iter().map(|entry| names.value(entry)).filter(|name| !name.is_empty());
+            for name in named {
+                if self.currencies.len() <= CURRENCIES_TOLD {
+                    self.currencies.insert(name.to_owned());
+                }
+            }
+        }
         Ok(())
     }
 
@@ -70,6 +99,11 @@ impl Seen {
         }
         if self.cost.is_some() && self.rows > 0 && !self.costs {
             warnings.push(format!("no row has a cost other than zero, of {}", self.rows));
+        }
+        if self.currencies.len() > 1 {
+            let told: Vec<_> = self.currencies.iter().take(CURRENCIES_TOLD).map(String::as_str).collect();
+            let more = if self.currencies.len() > CURRENCIES_TOLD { " and others" } else { "" };
+            warnings.push(format!("rows are in several currencies: {}{more}", told.join(", ")));
         }
         if let (Some(_), Some(period)) = (self.date, expected.period) {
             let missing = self.missing_days(period, expected.today);
@@ -119,7 +153,7 @@ fn in_words(period: BillingPeriod) -> impl Fn(&RangeInclusive<i32>) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use arrow_array::{ArrayRef, Date32Array, Decimal128Array, RecordBatch, new_null_array};
+    use arrow_array::{Array, ArrayRef, Date32Array, Decimal128Array, DictionaryArray, RecordBatch, new_null_array};
 
     use super::*;
     use crate::contract::{DECIMAL_PRECISION, DECIMAL_SCALE, Dataset};
@@ -176,6 +210,27 @@ mod tests {
     #[test]
     fn costs_that_are_all_zero_are_told() {
         assert_eq!(warnings(&seen(1..=30, 0), None, 100), ["no row has a cost other than zero, of 30"]);
+    }
+
+    #[test]
+    fn currencies_that_are_mixed_are_told() {
+        let contract = Contract::of(Dataset::PriceSheet);
+        let mut seen = Seen::new(&contract);
+        let mut add = |codes: &[Option<&str>]| {
+            let codes: ArrayRef = Arc::new(codes.iter().copied().collect::<DictionaryArray<Int32Type>>());
+            let schema = contract.arrow_schema();
+            let columns = schema.fields().iter().map(|field| match field.name().as_str() {
+                CURRENCY => Arc::clone(&codes),
+                _ => new_null_array(field.data_type(), codes.len()),
+            });
+            let batch = RecordBatch::try_new(Arc::clone(&schema), columns.collect()).unwrap();
+            seen.add(&batch.into(), Some(november())).unwrap();
+            warnings(&seen, None, 100)
+        };
+        assert_eq!(add(&[Some("EUR"), None, Some(""), Some("EUR")]), [""; 0]);
+        assert_eq!(add(&[Some("USD")]), ["rows are in several currencies: EUR, USD"]);
+        let told = "rows are in several currencies: A, B, C, D, E and others";
+        assert_eq!(add(&["A", "B", "C", "D"].map(Some)), [told]);
     }
 
     #[test]

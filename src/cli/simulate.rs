@@ -132,3 +132,20 @@ fn read(path: &Path) -> Result<Vec<u8>, RunError> {
 fn unusable(path: &Path, problem: &dyn std::fmt::Display) -> RunError {
     RunError::new(ErrorKind::Usage, format!("{}: {problem}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_for_all_unless_an_enrollment_stands_before_it() {
+        let read = |texts: &[&str]| {
+            let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
+            keys(&["100".to_owned(), "200".to_owned()], &texts)
+        };
+        let two = vec![("200".to_owned(), "two==".to_owned())];
+        assert_eq!(read(&["200=two==", "abc=="]), ("abc==".to_owned(), two.clone()));
+        assert_eq!(read(&["200=two=="]), ("simulated-key".to_owned(), two));
+        assert_eq!(read(&["300=three"]), ("300=three".to_owned(), Vec::new()));
+    }
+}

@@ -41,7 +41,7 @@ pub async fn respond(state: &Arc<State>, call: &Call<'_>) -> Answer {
             set(&mut answer, CONTENT_TYPE, "application/octet-stream");
             set(&mut answer, BLOB_TYPE, "BlockBlob");
             set(&mut answer, ETAG, &format!("\"0x8D{:015X}\"", document.fingerprint >> 4));
-            *answer.body_mut() = state.cache.body(&document, 1, false, call.base).await;
+            *answer.body_mut() = state.cache.measured_body(&document, call.base).await;
             state.counting.others_served.fetch_add(1, Relaxed);
             answer
         }

@@ -24,7 +24,7 @@ pub enum Body {
     /// All of it, in pieces.
     Paced(Paced),
     /// What is made while it is sent.
-    Streamed(mpsc::Receiver<Bytes>),
+    Streamed(Streamed),
 }
 
 impl Default for Body {
@@ -39,13 +39,14 @@ impl Body {
         match self {
             Self::Whole(bytes) => Some(bytes.len() as u64),
             Self::Paced(paced) => (!paced.is_chunked).then_some(paced.rest.len() as u64),
-            Self::Bomb(_) | Self::Streamed(_) => None,
+            Self::Bomb(_) => None,
+            Self::Streamed(streamed) => streamed.length,
         }
     }
 
     /// All of it in memory, unless it is a bomb.
     pub async fn collected(self) -> Self {
-        let Self::Streamed(mut pieces) = self else { return self };
+        let Self::Streamed(Streamed { mut pieces, .. }) = self else { return self };
         let mut all = Vec::new();
         while let Some(piece) = pieces.recv().await {
             all.extend_from_slice(&piece);
@@ -61,6 +62,15 @@ impl Body {
             Self::Bomb(_) | Self::Streamed(_) => 0,
         }
     }
+}
+
+/// A body that is made while it is sent.
+#[derive(Debug)]
+pub struct Streamed {
+    /// What has been made.
+    pub pieces: mpsc::Receiver<Bytes>,
+    /// Its length, if that is told.
+    pub length: Option<u64>,
 }
 
 /// A body that comes piece by piece.
@@ -123,8 +133,8 @@ impl hyper::body::Body for Sending {
             Body::Whole(bytes) => Some(std::mem::take(bytes)),
             Body::Bomb(bomb) => bomb.next(),
             Body::Paced(paced) => ready!(paced.poll_piece(cx)),
-            Body::Streamed(pieces) => {
-                let piece = ready!(pieces.poll_recv(cx));
+            Body::Streamed(streamed) => {
+                let piece = ready!(streamed.pieces.poll_recv(cx));
                 if let (Some(piece), Some(in_flight)) = (&piece, &self.in_flight) {
                     in_flight.count_bytes(piece.len());
                 }

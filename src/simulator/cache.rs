@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{OnceCell, mpsc};
 
-use super::body::Body;
+use super::body::{Body, Streamed};
 use super::document::Document;
 
 /// Rendered pages that are kept, in bytes; the two newest stay whatever their size.
@@ -37,7 +37,7 @@ impl PageCache {
     /// The body of a page, whose link begins with `base`; the next ones are begun in the background.
     pub async fn body(&self, document: &Arc<Document>, page: u64, gzip: bool, base: &Arc<str>) -> Body {
         if !document.is_paged() && document.page_bytes(page) > MOST_KEPT {
-            return stream(document.clone(), gzip, base.clone());
+            return Body::Streamed(stream(document.clone(), gzip, base.clone()));
         }
         let cell = self.cell(document, page, gzip, base);
         // Compressing takes longer than most clients need for a page, so more of it is done at once.
@@ -50,6 +50,19 @@ impl PageCache {
             }
         }
         Body::Whole(fill(&cell, document, page, gzip, base).await)
+    }
+
+    /// The body of a document without pages, with its length: where it is long, everything is made twice.
+    pub async fn measured_body(&self, document: &Arc<Document>, base: &Arc<str>) -> Body {
+        match self.body(document, 1, false, base).await {
+            Body::Streamed(streamed) => {
+                let (document, base) = (document.clone(), base.clone());
+                let measure = move || document.pieces(&base).map(|piece| piece.len() as u64).sum();
+                // It fails only when the runtime is going down.
+                Body::Streamed(Streamed { length: tokio::task::spawn_blocking(measure).await.ok(), ..streamed })
+            }
+            body => body,
+        }
     }
 
     fn cell(&self, document: &Document, page: u64, gzip: bool, base: &Arc<str>) -> Arc<OnceCell<Bytes>> {
@@ -88,7 +101,7 @@ async fn fill(cell: &OnceCell<Bytes>, document: &Arc<Document>, page: u64, gzip:
 }
 
 /// A text that is made while it is sent. Nothing more is made when the client has gone away.
-fn stream(document: Arc<Document>, gzip: bool, base: Arc<str>) -> Body {
+fn stream(document: Arc<Document>, gzip: bool, base: Arc<str>) -> Streamed {
     let (send, receive) = mpsc::channel(PIECES_AHEAD);
     tokio::task::spawn_blocking(move || {
         let mut packer = gzip.then(packer);
@@ -109,7 +122,7 @@ fn stream(document: Arc<Document>, gzip: bool, base: Arc<str>) -> Body {
             let _ = send.blocking_send(Bytes::from(rest));
         }
     });
-    Body::Streamed(receive)
+    Streamed { pieces: receive, length: None }
 }
 
 fn packer() -> flate2::write::GzEncoder<Vec<u8>> {

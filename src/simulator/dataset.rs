@@ -1,6 +1,6 @@
 //! What each dataset knows of itself. A new dataset is a file that implements [`Serve`], and a line in [`Dataset::serve`].
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::balance::Balance;
 use super::days::Days;
@@ -52,8 +52,8 @@ pub trait Serve: Sync {
     /// The rows that are asked for, in the current version of each period.
     fn document(&self, wanted: &Wanted<'_>) -> Document;
 
-    /// What the rows of a period add up to in one version, counted without any text.
-    fn sums(&self, options: &Options, enrollment: &Enrollment, month: Month, version: u32) -> Map<String, Value>;
+    /// What the rows of a period add up to in one version, counted without any text: an object of `rows`, `sums` and more.
+    fn sums(&self, options: &Options, enrollment: &Enrollment, month: Month, version: u32) -> Value;
 }
 
 impl Dataset {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::bill::Bill;
 use super::month::Month;
@@ -19,7 +19,7 @@ pub struct Edition {
     /// Links of this version and of later ones lead on.
     pub links_from: u32,
     /// Worked out when first asked for.
-    sums: Option<Map<String, Value>>,
+    sums: Option<Value>,
 }
 
 impl Default for Edition {
@@ -74,7 +74,7 @@ impl Enrollment {
 
     /// The version of a period and what its rows add up to. That is worked out without the lock, so that pages go on
     /// being served.
-    pub fn sums(&self, options: &Options, dataset: Dataset, month: Month) -> (u32, Map<String, Value>) {
+    pub fn sums(&self, options: &Options, dataset: Dataset, month: Month) -> (u32, Value) {
         let Edition { version, sums, .. } = self.edition(dataset, month);
         let sums = sums.unwrap_or_else(|| dataset.serve().sums(options, self, month, version));
         let mut editions = self.lock();

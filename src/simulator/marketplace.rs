@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::bill::{Bill, cost};
 use super::chance::{draw, skewed, uuid};
@@ -137,7 +137,7 @@ impl Serve for Marketplace {
         Document { rows: Box::new(rows), fingerprint, led_on: Vec::new(), wrapping }
     }
 
-    fn sums(&self, options: &Options, enrollment: &Enrollment, month: Month, version: u32) -> Map<String, Json> {
+    fn sums(&self, options: &Options, enrollment: &Enrollment, month: Month, version: u32) -> Json {
         let charges = Charges::new(options, enrollment, month, version);
         let rows = if Dataset::MarketplaceCharges.has_data(options, month) { charges.rows } else { 0 };
         let sums = |with_recurring: bool| {
@@ -156,8 +156,8 @@ impl Serve for Marketplace {
                 },
             })
         };
-        let Json::Object(mut all) = sums(true) else { return Map::new() };
-        all.insert("usage_based".to_owned(), sums(false));
+        let mut all = sums(true);
+        all["usage_based"] = sums(false);
         all
     }
 }

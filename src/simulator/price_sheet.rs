@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 use super::bill::Bill;
 use super::catalog::part_number;
@@ -73,22 +73,19 @@ impl Serve for PriceSheet {
         Document { rows: Box::new(rows), fingerprint, led_on: Vec::new(), wrapping: Wrapping::List }
     }
 
-    fn sums(&self, options: &Options, enrollment: &Enrollment, month: Month, version: u32) -> Map<String, Json> {
+    fn sums(&self, options: &Options, enrollment: &Enrollment, month: Month, version: u32) -> Json {
         let items = Items::new(options, enrollment, month, version);
         let rows = if Dataset::PriceSheet.has_data(options, month) { items.count } else { 0 };
         let (included, price) = (0..rows).fold((0, 0), |(included, price), index| {
             (included + i128::from(items.included(index)), price + items.price(index))
         });
-        let Json::Object(sums) = json!({
+        json!({
             "rows": rows,
             "sums": {
                 "included_quantity": decimal(included, 0),
                 "unit_price": decimal(price, MONEY_SCALE),
             },
-        }) else {
-            return Map::new();
-        };
-        sums
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::Error;
 use super::answers::{Answer, Call, error, json_answer, refused};
-use super::chance::{draw, uuid};
+use super::chance::{draw, draw_text, uuid};
 use super::days::Days;
 use super::document::Document;
 use super::find;
@@ -114,12 +114,8 @@ fn how_it_is(state: &State, call: &Call<'_>, id: &str, report: &Report) -> Answe
         status if status.is_done() && report.document.is_none() => ReportStatus { code: 5, has_path: false },
         status => status,
     };
-    let blob = match status {
-        ReportStatus { code: 3, has_path: true } | ReportStatus { code: 6, has_path: true } => {
-            blob_url(state, id, report)
-        }
-        _ => String::new(),
-    };
+    let has_file = status.is_done() && status.has_path;
+    let blob = if has_file { blob_url(state, id, report) } else { String::new() };
     let Report { enrollment, api, days, requested_on, .. } = report;
     let requested_on =
         format!("{}.{:07}Z", requested_on.format("%Y-%m-%dT%H:%M:%S"), requested_on.nanosecond() % 1_000_000_000 / 100);
@@ -150,7 +146,7 @@ fn expiry_text(state: &State, report: &Report) -> String {
 /// A signature as it looks: 32 bytes in Base64.
 fn signature(state: &State, id: &str, report: &Report) -> String {
     use base64::Engine;
-    let key = super::chance::draw_text(state.options.seed, &format!("{id} {}", expiry_text(state, report)));
+    let key = draw_text(state.options.seed, &format!("{id} {}", expiry_text(state, report)));
     let bytes: Vec<u8> = (0..4).flat_map(|part| draw(key, part).to_be_bytes()).collect();
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }

@@ -101,6 +101,14 @@ async fn a_long_file_comes_while_it_is_made_and_a_condition_saves_it() {
     let etag = answer.header("etag").unwrap();
     assert_eq!(ask(&simulator, "GET", DOWNLOAD, &[KEY, ("If-None-Match", etag)]).status, 304);
     assert_ne!(Some(etag), get(&simulator, &usage("202401")).header("etag"));
+    // The other host tells the length of what it keeps.
+    let order = ask(&simulator, "POST", SUBMIT, &[KEY, ("Content-Length", "0")]).json();
+    let poll = order["reportUrl"].as_str().unwrap().replace(&simulator.endpoint(), "");
+    assert_eq!(get(&simulator, &poll).json()["status"], 2);
+    let blob = get(&simulator, &poll).json()["blobPath"].as_str().unwrap().to_owned();
+    let kept = ask_at(&simulator.blob_endpoint(), "GET", blob.strip_prefix(&simulator.blob_endpoint()).unwrap(), &[]);
+    assert_eq!(kept.header("content-length"), Some(answer.body.len().to_string().as_str()));
+    assert!(kept.body == answer.body);
     simulator.stop().await;
 }
 

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::net::TcpStream;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::*;
 use crate::simulator::{EtagForm, Month, PageEtags, Pages, page, write_pages};
@@ -159,6 +160,20 @@ fn the_same_options_give_the_same_bytes_and_other_ones_others() {
         assert_ne!(page(&options(data), "100", "202402", 2), body);
     }
     assert!(page(&options(DataKind::Repeating), "100", "202413", 1).is_empty());
+}
+
+/// Benches, and figures that were published, are about these bytes.
+#[test]
+fn the_bytes_of_version_3_stay_what_they_are() {
+    for (data, expected) in [
+        (DataKind::Repeating, "f7d86bb9a54645f668fd1ee9457ea0ec874c0c177e9c91b7d5435c3e7ac69ff2"),
+        (DataKind::Shuffled, "dfc12d25476a4d879e474b7c6b78d0c637a19f5c570b4193cae8bf094dcc0c50"),
+        (DataKind::Unique, "24b559c97a5f995124ae9acea1be5b00d506dc421c8ad0e3fd0b1478bb5183b8"),
+    ] {
+        let body = page(&Options { rows_per_month: 12_345, data, ..Options::default() }, "100", "202401", 2);
+        let digest: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, expected, "{data}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

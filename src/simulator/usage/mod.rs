@@ -11,7 +11,7 @@ pub use texts::Texts;
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use self::texts::Dates;
 use super::bill::{Cursor, Statement, Stretch};
@@ -79,10 +79,10 @@ impl Serve for Usage {
         })
     }
 
-    fn sums(&self, options: &Options, enrollment: &Enrollment, month: Month, version: u32) -> Map<String, Value> {
+    fn sums(&self, options: &Options, enrollment: &Enrollment, month: Month, version: u32) -> Value {
         let statement = Statement::new(enrollment.bill.clone(), options, month, version);
         let sums = Sums::of(&statement);
-        let Value::Object(sums) = json!({
+        json!({
             "rows": sums.rows,
             "negative_rows": sums.negative_rows,
             "sums": {
@@ -90,10 +90,7 @@ impl Serve for Usage {
                 "consumed_quantity": decimal(sums.quantity, QUANTITY_SCALE),
                 "resource_rate": decimal(sums.rate, MONEY_SCALE),
             },
-        }) else {
-            return Map::new();
-        };
-        sums
+        })
     }
 }
 

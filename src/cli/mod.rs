@@ -11,6 +11,7 @@ mod secrets;
 mod settings;
 mod show;
 mod simulate;
+mod simulate_args;
 mod terminal;
 mod work;
 

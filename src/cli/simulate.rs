@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::args::SimulateArgs;
 use super::output;
+use super::simulate_args::SimulateArgs;
 use crate::simulator::{Faults, Options, Simulator, Tls, write_pages};
 use crate::sync::{ErrorKind, Interrupt, RunError};
 

@@ -1,7 +1,7 @@
 //! A dataset's contract, read from `schemas/`, and the Arrow schema that follows from it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use serde::Deserialize;
@@ -184,15 +184,15 @@ fn files_of(dataset: Dataset) -> [&'static str; 3] {
     }
 }
 
-static CONTRACTS: LazyLock<BTreeMap<(Dataset, ApiVersion), Arc<Contract>>> = LazyLock::new(|| {
-    let contracts = Dataset::ALL.into_iter().flat_map(|dataset| {
-        let files = files_of(dataset).map(|text| -> SchemaFile {
-            serde_json::from_str(text).expect("schemas/ was read by the tests of this build")
-        });
-        ApiVersion::ALL.map(|version| ((dataset, version), Arc::new(Contract::embedded(dataset, version, &files))))
+/// The contracts of each dataset, from version 1 on, read when one of them is asked for.
+static CONTRACTS: [OnceLock<[Arc<Contract>; 3]>; Dataset::ALL.len()] = [const { OnceLock::new() }; Dataset::ALL.len()];
+
+fn contracts_of(dataset: Dataset) -> [Arc<Contract>; 3] {
+    let files = files_of(dataset).map(|text| -> SchemaFile {
+        serde_json::from_str(text).expect("schemas/ was read by the tests of this build")
     });
-    contracts.collect()
-});
+    ApiVersion::ALL.map(|version| Arc::new(Contract::embedded(dataset, version, &files)))
+}
 
 impl Contract {
     /// The contract of a dataset, in the version of the API that is asked for unless told otherwise.
@@ -202,7 +202,7 @@ impl Contract {
 
     /// The contract of a dataset in one version of the API.
     pub fn of_version(dataset: Dataset, version: ApiVersion) -> Arc<Contract> {
-        Arc::clone(&CONTRACTS[&(dataset, version)])
+        Arc::clone(&CONTRACTS[dataset as usize].get_or_init(|| contracts_of(dataset))[version as usize])
     }
 
     /// Reads the files that were embedded when this was compiled.

@@ -156,9 +156,7 @@ impl RowDecoder {
     #[inline]
     pub(super) fn begin_row(&mut self, is_csv: bool) {
         if self.was_csv != is_csv {
-            // The same bytes can stand for another text there.
-            self.group.columns.iter_mut().for_each(Column::forget_last_text);
-            self.was_csv = is_csv;
+            self.change_form(is_csv);
         }
         self.shared.row = self.group.rows() as u32;
         self.shared.lost.clear();
@@ -166,6 +164,13 @@ impl RowDecoder {
         self.duplicate_keys = 0;
         self.unknown.clear();
         self.refused.clear();
+    }
+
+    /// Rows come in another form from here on, in which the same bytes can stand for another text.
+    #[cold]
+    fn change_form(&mut self, is_csv: bool) {
+        self.group.columns.iter_mut().for_each(Column::forget_last_text);
+        self.was_csv = is_csv;
     }
 
     /// Begins to read a row value by value.
@@ -351,6 +356,7 @@ impl RowDecoder {
     }
 
     /// Null where no field came.
+    #[inline]
     pub(super) fn fill_missing(&mut self) {
         for at in 0..self.extra {
             if self.filled[at] != self.row_number {

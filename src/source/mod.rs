@@ -43,6 +43,7 @@ pub(crate) mod fuzzing;
 mod inflate;
 mod key;
 mod link;
+mod object;
 mod origin;
 mod periods;
 mod refusal;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::error::{SourceError, shown};
 use super::key::ApiKey;
+use super::object::member;
 use super::request::Request;
 use crate::contract::{BillingPeriod, Dataset};
 
@@ -62,7 +63,7 @@ pub fn parse_billing_periods(request: &Request, key: &ApiKey, text: &[u8]) -> Re
         let Value::Object(fields) = item else {
             return Err(content("a billing period is no JSON object".to_owned()));
         };
-        let has = |name| matches!(field(fields, name), Some(Value::String(link)) if !link.trim().is_empty());
+        let has = |name| matches!(member(fields, name), Some(Value::String(link)) if !link.trim().is_empty());
         entries.push(PeriodEntry {
             period: period(fields).map_err(content)?,
             has_usage: has("usageDetails"),
@@ -86,18 +87,13 @@ pub fn parse_billing_periods(request: &Request, key: &ApiKey, text: &[u8]) -> Re
 }
 
 fn period(fields: &Map<String, Value>) -> Result<BillingPeriod, String> {
-    let id = match field(fields, "billingPeriodId") {
+    let id = match member(fields, "billingPeriodId") {
         Some(Value::String(id)) => id.trim().to_owned(),
         Some(Value::Number(id)) => id.to_string(),
         Some(other) => return Err(format!("a billing period's id is {}", shown(&other.to_string()))),
         None => return Err("a billing period has no id".to_owned()),
     };
     BillingPeriod::from_str(&id).map_err(|error| format!("the service lists a billing period that cannot be: {error}"))
-}
-
-/// The field of that name: exactly so, else without case.
-fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    fields.get(name).or_else(|| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
 #[cfg(test)]

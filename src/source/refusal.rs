@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use serde_json::Value;
 
 use super::error::shown;
 use super::key::ApiKey;
+use super::object::member;
 
 /// The longest wait that the headers ask for: `Retry-After` and every header whose name ends so, in seconds or as a date.
 /// Dates are compared with the answer's own `Date` where it has one, since clocks differ.
@@ -38,15 +40,11 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
 /// The words in an error's body: `{"error":{"code","message"}}`, `{"Message"}`, or any other text, cut and escaped, and
 /// without the key should it have been echoed.
 pub(super) fn service_message(body: &[u8], key: &ApiKey) -> Option<String> {
-    use serde_json::{Map, Value};
-    fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-        fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
     let structured = match serde_json::from_slice(body) {
-        Ok(Value::Object(fields)) => match field(&fields, "error") {
-            Some(Value::Object(error)) => field(error, "message").cloned(),
+        Ok(Value::Object(fields)) => match member(&fields, "error") {
+            Some(Value::Object(error)) => member(error, "message").cloned(),
             Some(text @ Value::String(_)) => Some(text.clone()),
-            _ => field(&fields, "message").cloned(),
+            _ => member(&fields, "message").cloned(),
         },
         _ => None,
     };

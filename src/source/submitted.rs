@@ -1,12 +1,13 @@
 //! Reports that the service makes in its own time: what it answers when one is submitted and asked about.
 
 use reqwest::Url;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::client::Client;
 use super::error::{SourceError, shown};
 use super::key::ApiKey;
 use super::link;
+use super::object::member;
 use super::origin::is_loopback;
 use super::request::{Expects, Purpose, Request};
 
@@ -45,13 +46,13 @@ impl ReportStatus {
         let value = serde_json::from_slice(text)
             .map_err(|error| broken(&format!("the report's status is no JSON: {error}")))?;
         let Value::Object(fields) = value else { return Err(broken("the report's status is no JSON object")) };
-        let number = match field(&fields, "status") {
+        let number = match member(&fields, "status") {
             Some(Value::Number(number)) => number.as_u64(),
             Some(Value::String(text)) => text.trim().parse().ok().or_else(|| by_name(text)),
             _ => None,
         };
         let number = number.ok_or_else(|| broken("the answer has no status of a report"))?;
-        let text = |name| match field(&fields, name) {
+        let text = |name| match member(&fields, name) {
             Some(Value::String(text)) if !text.trim().is_empty() => Some(text.trim().to_owned()),
             _ => None,
         };
@@ -91,10 +92,6 @@ fn spaced(name: &str) -> String {
         words.push(c.to_ascii_lowercase());
     }
     words
-}
-
-fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
 
 impl Client {

@@ -57,7 +57,7 @@ pub(super) async fn convert(args: ConvertArgs, terminal: &Terminal, interrupt: &
 fn begin_conversion(args: ConvertArgs, interrupt: &Interrupt) -> Result<(Lake, Vec<Inputs>, ConvertOptions), RunError> {
     if args.dataset != Dataset::UsageDetails {
         return Err(RunError::new(ErrorKind::Usage, "convert takes usage_details: its rows have a date")
-            .with_hint("billing_periods come with sync --datasets all"));
+            .with_hint("the other datasets come with sync"));
     }
     refuse_twins(&args.inputs)?;
     let inputs = args.inputs.iter().map(|input| Inputs::open(input)).collect::<Result<Vec<_>, _>>()?;

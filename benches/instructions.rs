@@ -6,6 +6,7 @@ mod support;
 use std::hint::black_box;
 use std::process::ExitCode;
 
+use billing_lake::decode::Decoder;
 use billing_lake::lake::{Compression, Destination, Lake};
 use billing_lake::simulator::DataKind;
 use support::Period;
@@ -19,6 +20,9 @@ enum Case {
     Decode {
         data: DataKind,
         reordered: bool,
+    },
+    DecodeCsv {
+        data: DataKind,
     },
     /// With rows of another generator: the folder of their pages is the second argument.
     DecodeDrawn,
@@ -36,13 +40,15 @@ const fn encode(data: DataKind, compression: Compression) -> Case {
     Case::Encode { data, compression }
 }
 
-const CASES: [(&str, Case); 10] = [
+const CASES: [(&str, Case); 12] = [
     ("decode/repeating", decode(DataKind::Repeating)),
     ("decode/shuffled", decode(DataKind::Shuffled)),
     ("decode/unique", decode(DataKind::Unique)),
     ("decode/reordered", Case::Decode { data: DataKind::Repeating, reordered: true }),
     ("decode/drawn-repeating", Case::DecodeDrawn),
     ("decode/drawn-shuffled", Case::DecodeDrawn),
+    ("decode/repeating/csv", Case::DecodeCsv { data: DataKind::Repeating }),
+    ("decode/unique/csv", Case::DecodeCsv { data: DataKind::Unique }),
     ("encode/repeating/snappy", encode(DataKind::Repeating, Compression::Snappy)),
     ("encode/repeating/zstd:3", encode(DataKind::Repeating, Compression::Zstd(3))),
     ("encode/unique/snappy", encode(DataKind::Unique, Compression::Snappy)),
@@ -58,11 +64,14 @@ fn main() -> ExitCode {
     match case {
         Case::Decode { data, reordered } => {
             let period = Period::of_rows(*data, ROWS);
-            decode_measured(&if *reordered { period.reordered() } else { period });
+            decode_measured(support::decoder, &if *reordered { period.reordered() } else { period });
+        }
+        Case::DecodeCsv { data } => {
+            decode_measured(support::csv_decoder, &Period::of_rows(*data, ROWS).as_csv());
         }
         Case::DecodeDrawn => {
             let folder = std::env::args_os().nth(2).expect("a folder with pages");
-            decode_measured(&Period::of_folder(folder.as_ref(), ROWS));
+            decode_measured(support::decoder, &Period::of_folder(folder.as_ref(), ROWS));
         }
         Case::Encode { data, compression } => {
             let folder = tempfile::tempdir().expect("a folder");
@@ -83,9 +92,9 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn decode_measured(period: &Period) {
+fn decode_measured(decoder: fn() -> Decoder, period: &Period) {
     measured(&mut || {
-        black_box(support::decode(period, support::CHUNK, |group| drop(black_box(group))));
+        black_box(support::decode_by(decoder(), period, support::CHUNK, |group| drop(black_box(group))));
     });
 }
 

@@ -1,7 +1,7 @@
 //! Pages of JSON to record batches, in bytes of JSON a second on one thread: by kind of data, by rows of a page, by how
-//! many bytes arrive at once; beside it, what others make of the same rows.
+//! many bytes arrive at once; the same rows as CSV, in bytes of CSV; beside it, what others make of them.
 //!
-//! `cargo bench --bench decode`, `cargo bench --bench decode -- repeating`
+//! `cargo bench --bench decode`, `cargo bench --bench decode -- repeating`, `cargo bench --bench decode -- csv`
 
 mod peers;
 #[path = "../support/mod.rs"]
@@ -33,6 +33,24 @@ fn kinds(criterion: &mut Criterion) {
         let lines = period.as_lines();
         group.throughput(Throughput::Bytes(lines.bytes()));
         group.bench_function("arrow-json", |bencher| bencher.iter(|| peers::arrow_json(black_box(&lines))));
+        group.finish();
+    }
+}
+
+/// The same rows as CSV, with the peers.
+fn reports(criterion: &mut Criterion) {
+    for (name, kind) in KINDS {
+        let report = Period::new(kind).as_csv();
+        let mut group = group(criterion, format!("decode/{name}/csv"));
+        group.throughput(Throughput::Bytes(report.bytes()));
+        group.bench_function("billing-lake", |bencher| {
+            bencher.iter(|| {
+                let decoder = support::csv_decoder();
+                support::decode_by(decoder, black_box(&report), CHUNK, |group| drop(black_box(group.into_batch())))
+            });
+        });
+        group.bench_function("arrow-csv", |bencher| bencher.iter(|| peers::arrow_csv(black_box(&report))));
+        group.bench_function("csv", |bencher| bencher.iter(|| peers::csv_records(black_box(&report))));
         group.finish();
     }
 }
@@ -81,5 +99,5 @@ fn billing_lake(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, period: &P
     });
 }
 
-criterion_group! { name = benches; config = support::criterion(); targets = kinds, keys, page_rows, chunks }
+criterion_group! { name = benches; config = support::criterion(); targets = kinds, reports, keys, page_rows, chunks }
 criterion_main!(benches);

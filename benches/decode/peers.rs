@@ -1,5 +1,6 @@
 //! What others make of the same rows: arrow-json (NDJSON to record batches, all columns text), serde_json (pages to
-//! structs, numbers as their text) and simd-json (pages to its tape; no columns and no rows are built).
+//! structs, numbers as their text) and simd-json (pages to its tape; no columns and no rows are built). Of CSV: arrow-csv
+//! (record batches, all columns text) and csv (one record at a time; nothing is built of it).
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -34,6 +35,40 @@ pub fn arrow_json(lines: &Period) {
     }
     rows += decoder.flush().expect("rows").map_or(0, |batch| black_box(batch).num_rows());
     assert_eq!(rows as u64, lines.rows);
+}
+
+/// The lines before a report's records: two of preamble, of which one is empty, and the captions.
+const LINES_BEFORE: usize = 3;
+
+/// The records of a report, behind its captions.
+fn records_of(report: &Period) -> &[u8] {
+    let page = &report.pages[0][..];
+    let captions = memchr::memchr_iter(b'\n', page).nth(LINES_BEFORE - 1).expect("captions");
+    &page[captions + 1..]
+}
+
+/// CSV to record batches of 8,192 rows, every column as text: the only way in which it keeps all digits.
+pub fn arrow_csv(report: &Period) {
+    let contract = Contract::of(Dataset::UsageDetails);
+    let fields = contract.columns().iter().map(|column| Field::new(&column.field, DataType::Utf8, true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let builder = arrow_csv::ReaderBuilder::new(schema).with_batch_size(8_192);
+    let reader = builder.build_buffered(records_of(report)).expect("a schema that it can read");
+    let rows: usize = reader.map(|batch| black_box(batch.expect("rows")).num_rows()).sum();
+    assert_eq!(rows as u64, report.rows);
+}
+
+/// CSV to records, one after the other in the same place; the length of everything is added up.
+pub fn csv_records(report: &Period) {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(records_of(report));
+    let mut record = csv::ByteRecord::new();
+    let (mut rows, mut bytes) = (0, 0);
+    while reader.read_byte_record(&mut record).expect("a record") {
+        rows += 1;
+        bytes += record.iter().map(<[u8]>::len).sum::<usize>();
+    }
+    black_box(bytes);
+    assert_eq!(rows, report.rows);
 }
 
 /// Pages to a tape each, in place: the text of the pages is spent. Nothing is done with the tape but to look how many rows

@@ -91,6 +91,26 @@ impl Period {
         Self { pages: self.pages.iter().map(lines).collect(), rows: self.rows }
     }
 
+    /// The rows of all pages as the service writes them into one CSV, under its captions.
+    pub fn as_csv(&self) -> Self {
+        let mut csv = String::from("UsageDetail Report for Billing Period - 202411\r\n\r\n");
+        let mut has_captions = false;
+        for page in &self.pages {
+            for row in Page::read(page).data {
+                let Row(row) = serde_json::from_str(row.get()).expect("a row");
+                if !std::mem::replace(&mut has_captions, true) {
+                    let caption = |(name, _): &(&str, &str)| name[..1].to_ascii_uppercase() + &name[1..];
+                    csv.push_str(&row.iter().map(caption).collect::<Vec<_>>().join(","));
+                    csv.push_str("\r\n");
+                }
+                let fields: Vec<_> = row.iter().map(|(name, value)| csv_field(name, value)).collect();
+                csv.push_str(&fields.join(","));
+                csv.push_str("\r\n");
+            }
+        }
+        Self { pages: vec![csv.into_bytes()], rows: self.rows }
+    }
+
     /// The same pages after `change` had each row, as keys and texts of values, and the number of its page.
     fn rewritten(&self, mut change: impl FnMut(&mut Vec<(&str, &str)>, u64)) -> Self {
         let mut rewrite = |(number, page): (usize, &Vec<u8>)| {
@@ -107,6 +127,19 @@ impl Period {
         };
         Self { pages: self.pages.iter().enumerate().map(&mut rewrite).collect(), rows: self.rows }
     }
+}
+
+/// A field of a CSV, from the JSON of its value.
+fn csv_field(name: &str, json: &str) -> String {
+    let text = match json {
+        "null" => String::new(),
+        "true" => "True".to_owned(),
+        "false" => "False".to_owned(),
+        text if text.starts_with('"') => serde_json::from_str(text).expect("a text"),
+        number => number.to_owned(),
+    };
+    let text = if name == "date" { &text[..10] } else { &text };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 /// A page, with its rows as they stand there.

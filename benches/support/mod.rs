@@ -1,13 +1,13 @@
 //! What the benches share: a billing period of simulated pages, and decoding and staging it as a run does.
 
-#![allow(dead_code)] // each bench uses a part of it
+#![allow(dead_code, unused_imports)] // each bench uses a part of it
 
 mod data;
 
 use std::time::Duration;
 
 use billing_lake::contract::{Contract, Dataset, Slice, Window};
-use billing_lake::decode::{Decoder, Options, RowGroup, RowScope, Summary};
+use billing_lake::decode::{Decoder, Form, Options, RowGroup, RowScope, Summary};
 use billing_lake::lake::{Compression, FileState, Run, SliceFile, StagedFile, WriteOptions};
 use criterion::{Criterion, SamplingMode};
 
@@ -35,10 +35,19 @@ pub fn decoder() -> Decoder {
 
 /// A decoder for the pages, by prediction or on the plain path.
 pub fn decoder_by(prediction: bool) -> Decoder {
+    decoder_with(|options| options.prediction = prediction)
+}
+
+/// A decoder for CSV.
+pub fn csv_decoder() -> Decoder {
+    decoder_with(|options| options.form = Form::Csv)
+}
+
+fn decoder_with(set: impl FnOnce(&mut Options)) -> Decoder {
     let scope = RowScope::Period(data::PERIOD.parse().expect("a billing period"));
     let enrollment = data::ENROLLMENT.parse().expect("an enrollment");
     let mut options = Options::new(scope);
-    options.prediction = prediction;
+    set(&mut options);
     Decoder::new(Contract::of(Dataset::UsageDetails), enrollment, options)
 }
 

@@ -92,7 +92,8 @@ impl Captions {
             return Line::Other;
         }
         for (at, known) in uses.iter().enumerate() {
-            if !matches!(known, Use::Nothing) && names[..at].iter().any(|name| key(name) == key(&names[at])) {
+            let is_said_before = || names[..at].iter().any(|name| !name.is_empty() && key(name) == key(&names[at]));
+            if !matches!(known, Use::Nothing) && is_said_before() {
                 return Line::Wrong(format!("two captions are {}", names[at]));
             }
             if matches!(known, Use::Column(_)) && uses[..at].contains(known) {
@@ -165,6 +166,7 @@ mod tests {
             ]
         );
         assert_eq!(columns("Cost,Date,Day,New One"), ["cost", "date", "Extra Day", "Extra New One"]);
+        assert_eq!(columns("Cost,Date,,-"), ["cost", "date", "Nothing ", "Extra -"]);
     }
 
     #[test]

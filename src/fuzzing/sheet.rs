@@ -145,13 +145,13 @@ impl Captions {
     fn read(fields: &[String], columns: &[Column]) -> Result<Option<Self>, Wrong> {
         let names: Vec<_> = fields.iter().map(|field| shown(&plain::unmarked(field))).collect();
         let keys: Vec<_> = names.iter().map(|name| compared(name)).collect();
-        let under: Vec<_> = keys.iter().map(|key| under(key, columns)).collect();
+        let under: Vec<_> = names.iter().zip(&keys).map(|(name, key)| under(name, key, columns)).collect();
         let count = |test: fn(&Under) -> bool| under.iter().filter(|under| test(under)).count();
         let known = count(|under| matches!(under, Under::Column(_)));
         if known < 2 || known < count(|under| *under == Under::Unknown) {
             return Ok(None);
         }
-        let named: Vec<_> = keys.iter().filter(|key| !key.is_empty()).collect();
+        let named: Vec<_> = keys.iter().zip(&names).filter(|(_, name)| !name.is_empty()).map(|(key, _)| key).collect();
         let is_unique = named.iter().collect::<BTreeSet<_>>().len() == named.len();
         let has = |column: &str, times: &[usize]| {
             let is_it = |under: &&Under| matches!(under, Under::Column(at) if columns[*at].column == column);
@@ -192,9 +192,9 @@ fn compared(name: &str) -> String {
     name.replace([' ', '-', '_'], "").chars().flat_map(char::to_lowercase).collect()
 }
 
-fn under(key: &str, columns: &[Column]) -> Under {
+fn under(name: &str, key: &str, columns: &[Column]) -> Under {
     let key = match key {
-        "" => return Under::Nothing,
+        _ if name.is_empty() => return Under::Nothing,
         "enrollmentnumber" => return Under::Enrollment,
         "accountownerid" => "accountowneremail",
         "extendedcost" => "cost",

@@ -88,15 +88,10 @@ impl SheetReader {
                 None => return self.hold(rest),
             }
         }
-        loop {
-            match csv::record(rest, &mut self.fields) {
-                Found::Record { end, broken } => {
-                    let (record, behind) = rest.split_at(end);
-                    self.take(record, broken, sink)?;
-                    rest = behind;
-                }
-                Found::Incomplete { .. } => break,
-            }
+        while let Found::Record { end, broken } = csv::record(rest, &mut self.fields) {
+            let (record, behind) = rest.split_at(end);
+            self.take(record, broken, sink)?;
+            rest = behind;
         }
         self.end = RecordEnd::default();
         self.end.find(rest);

@@ -35,8 +35,7 @@ pub(super) fn record(input: &[u8], fields: &mut Vec<Field>) -> Found {
             field = Field { start: at + 1, end, doubled };
             at = end + 1;
             // Only a comma or the line's end may follow.
-            let is_over = matches!(input[at..], [] | [b',' | b'\n', ..] | [b'\r'] | [b'\r', b'\n', ..]);
-            broken |= !is_over;
+            broken |= !matches!(input[at..], [] | [b',' | b'\n', ..] | [b'\r'] | [b'\r', b'\n', ..]);
         }
         let stop = memchr2(b',', b'\n', &input[at..]).map(|found| at + found);
         let ends_line = stop.is_some_and(|stop| input[stop] == b'\n');

@@ -6,7 +6,7 @@
 #[non_exhaustive]
 pub enum DecodeError {
     /// The input ended inside the JSON: the transfer broke off, so the page is worth asking for again.
-    #[error("the page ends inside its JSON, after {offset} bytes")]
+    #[error("the page ends before it is whole, after {offset} bytes")]
     Cut {
         /// Bytes of the page that came.
         offset: u64,

@@ -35,9 +35,20 @@ impl RowDecoder {
         let mut scratch = std::mem::take(&mut self.csv_scratch);
         let mut extra = Vec::new();
         for ((known, name), field) in header.uses.iter().zip(fields) {
+            if let Use::Column(column) = known
+                && field.doubled
+                && self.is_as_before(*column, &record.text[field.start..field.end])
+            {
+                continue;
+            }
             let text = csv::plain(record.text, *field, &mut scratch);
             match known {
-                Use::Column(column) => self.csv_value(*column, text, header.is_older),
+                Use::Column(column) => {
+                    self.csv_value(*column, text, header.is_older);
+                    if field.doubled {
+                        self.remember(*column, &record.text[field.start..field.end], text);
+                    }
+                }
                 Use::Enrollment if !self.shared.is_of_enrollment(text) => self.refuse_enrollment(),
                 Use::Nothing if !text.is_empty() => self.refused.push((self.extra, "a value under no caption")),
                 Use::Extra if !text.is_empty() => {
@@ -55,6 +66,33 @@ impl RowDecoder {
             self.refused.push((date, WRONG_PARTS));
         }
         self.end_record(extra)
+    }
+
+    /// Takes the value before once more when a field with doubled quotes is that of the value to the byte: undoing them
+    /// costs more than comparing. Tags are nearly always those of the row before.
+    #[inline]
+    fn is_as_before(&mut self, column: usize, raw: &[u8]) -> bool {
+        let is_pushed = self.group.place(column) == Place::Pushed;
+        let (known, value) = &self.doubled_before[column];
+        let builder = &mut self.group.columns[column];
+        if !is_pushed || known != raw || value.is_empty() || builder.last_text() != value.as_slice() {
+            return false;
+        }
+        self.filled[column] = self.row_number;
+        builder.push_again();
+        true
+    }
+
+    /// Remembers the raw text of a field beside the text that its column took for it, if it did.
+    fn remember(&mut self, column: usize, raw: &[u8], text: &[u8]) {
+        let (known, value) = &mut self.doubled_before[column];
+        known.clear();
+        value.clear();
+        let last = self.group.columns[column].last_text();
+        if unquoted(last) == Some(text) {
+            known.extend_from_slice(raw);
+            value.extend_from_slice(last);
+        }
     }
 
     /// Takes the text of a field into a column.
@@ -75,9 +113,7 @@ impl RowDecoder {
             Column::Date(_) if is_older => older_day(text).map_or(Cow::Borrowed(text), Cow::Owned),
             _ => Cow::Borrowed(text),
         };
-        if is_pushed
-            && builder.last_text().get(1..).and_then(|last| last.split_last()).is_some_and(|last| last.1 == &*text)
-        {
+        if is_pushed && unquoted(builder.last_text()) == Some(&*text) {
             return builder.push_again();
         }
         let value = Value::Text(RawText { raw: &text, escaped: false, ascii: text.is_ascii() });
@@ -157,6 +193,12 @@ impl RowDecoder {
         json.extend_from_slice(if json.is_empty() { b"{}" } else { b"}" });
         json
     }
+}
+
+/// A text without the quotes around it; none when there is none.
+#[inline]
+fn unquoted(text: &[u8]) -> Option<&[u8]> {
+    text.get(1..).and_then(|text| text.split_last()).map(|(_, text)| text)
 }
 
 /// Appends `"name":"text"` to an object whose brace is still open.

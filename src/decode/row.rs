@@ -68,6 +68,8 @@ pub(super) struct RowDecoder {
     pub(super) shared: Shared,
     /// The text of a field in which quotes were doubled.
     pub(super) csv_scratch: Vec<u8>,
+    /// By column: a field of CSV as it came, with doubled quotes, and the text that the column took for it.
+    pub(super) doubled_before: Vec<(Vec<u8>, Vec<u8>)>,
     /// The row before came as CSV.
     was_csv: bool,
 }
@@ -91,6 +93,7 @@ impl RowDecoder {
             filled: vec![0; columns.len()],
             codes: vec![NULL_CODE; columns.len()],
             learner: predicts.then(|| Learner::new(kinds.clone())),
+            doubled_before: vec![Default::default(); kinds.len()],
             kinds,
             group: Group::new(columns),
             expected: Vec::new(),

@@ -77,7 +77,7 @@ fn a_whole_body_that_ends_inside_the_json_is_asked_for_again() {
     for end in [1, 20, whole.len() / 2, whole.len() - 1] {
         is_asked_again(Answer::json(&whole.as_bytes()[..end]));
     }
-    always(Answer::json(&whole.as_bytes()[..30]), 4, 0).says(&["ends inside its JSON"]);
+    always(Answer::json(&whole.as_bytes()[..30]), 4, 0).says(&["ends before it is whole"]);
 }
 
 #[test]

@@ -184,8 +184,7 @@ fn golden_pages_that_are_broken_are_refused() {
 fn months(rows: Vec<Cells>) -> BTreeMap<String, Vec<Cells>> {
     let mut months: BTreeMap<String, Vec<Cells>> = BTreeMap::new();
     for row in rows {
-        let month = row.get("date").map(|date| date[..7].to_owned());
-        if let Some(month) = month {
+        if let Some(month) = row.get("date").map(|date| date[..7].to_owned()) {
             months.entry(month).or_default().push(row);
         }
     }

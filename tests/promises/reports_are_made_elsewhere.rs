@@ -231,7 +231,7 @@ fn a_cut_line_never_makes_a_short_period() {
     let scene = Scene::new();
     let text = csv(1..=100);
     scene.host.on(BLOB, [Answer::of(200, "text/csv", text[..text.find(",m60").unwrap()].to_owned())]);
-    scene.fails(&["GET /reports/7.csv", "the page ends inside"]);
+    scene.fails(&["GET /reports/7.csv", "the page ends before it is whole"]);
 }
 
 #[test]

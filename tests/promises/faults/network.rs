@@ -141,7 +141,7 @@ fn a_body_that_always_ends_inside_its_json_is_never_a_short_period() {
             let scene = Scene::new();
             let answer = cut_after(&scene, words);
             let scene = scene.always(At::First, answer);
-            let told = ["the page ends inside its JSON, after ", "(given up after 8 attempts)"];
+            let told = ["the page ends before it is whole, after ", "(given up after 8 attempts)"];
             scene.in_library().failed(At::First, &Failure::unavailable(&told, LATER).after(8));
         },
     );

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::csv::{self, Field};
-use crate::contract::Contract;
+use crate::contract::{ApiVersion, ColumnType, Contract};
 
 /// What a field of a record is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub(super) struct Captions {
     names: HashMap<String, Use>,
     /// Columns without which a table is not one of this dataset, with their fields' names.
     needed: Vec<(usize, String)>,
+    /// The columns of reports of each version.
+    reports: Vec<Vec<usize>>,
 }
 
 /// The captions of one table.
@@ -73,7 +75,28 @@ impl Captions {
         let date = contract.date_column();
         let cost = columns.iter().position(|column| column.column == "cost");
         let needed = date.into_iter().chain(cost).map(|at| (at, columns[at].field.clone())).collect();
-        Captions { names, needed }
+        let of_version = |version: &ApiVersion| {
+            (0..columns.len())
+                .filter(|at| columns[*at].kind != ColumnType::Map && contract.versions_of(*at).contains(version))
+                .collect()
+        };
+        let reports = [ApiVersion::V2, ApiVersion::V3].iter().map(of_version).collect();
+        Captions { names, needed, reports }
+    }
+
+    /// Whether these are exactly the captions of a version's report, so that none can be missing at their end. The older
+    /// report shows that by a comma.
+    pub(super) fn are_all_in(&self, header: &Header) -> bool {
+        if header.is_older {
+            return header.uses.last().is_some_and(|(known, _)| *known == Use::Nothing);
+        }
+        let mut columns: Vec<_> = header
+            .uses
+            .iter()
+            .filter_map(|(known, _)| if let Use::Column(column) = known { Some(*column) } else { None })
+            .collect();
+        columns.sort_unstable();
+        columns.len() == header.uses.len() && self.reports.contains(&columns)
     }
 
     /// Looks at the fields of a line: captions are known names, most of them.

@@ -191,6 +191,8 @@ struct Rows {
     /// The column of tags, when they are wanted as a map too.
     tags_of_map: Option<usize>,
     max_row_bytes: usize,
+    /// Nothing around the rows tells that they are of this dataset, so they have to.
+    needs_known_field: bool,
     /// Bytes of what is known of rows to come that may outlive a row group.
     most_kept: usize,
     /// Rows that are committed.
@@ -225,6 +227,7 @@ impl Decoder {
             scope: options.scope,
             committed_scope: options.scope,
             max_row_bytes: options.max_row_bytes,
+            needs_known_field: matches!(options.form, Form::List | Form::One),
             most_kept: options.group_bytes / 4 * 3,
             committed: 0,
             committed_bytes: 0,
@@ -501,6 +504,10 @@ impl RowSink for Rows {
                     self.decoder.take_back();
                 }
                 self.reject(None, TOO_LONG, &input[..end.min(4_096)]);
+            }
+            Row::Taken if self.needs_known_field && !self.decoder.knows_newest_row() => {
+                self.decoder.take_back();
+                self.reject(None, "the row has no field of this dataset", &input[..end]);
             }
             Row::Taken => self.accept(&input[..end], |_| Cow::Borrowed(&input[..end])),
             Row::Refused(column, reason) => self.reject(column, reason, &input[..end]),

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::InvalidText;
-use super::column::{Column, NULL_CODE, Reason, Shared};
+use super::column::{Column, NULL_CODE, Reason, Shared, decimal};
 use super::group::Group;
 use super::layout::Place;
 use super::learn::Learner;
@@ -47,6 +47,9 @@ pub(super) struct RowDecoder {
     pub(super) kinds: Vec<ColumnType>,
     pub(super) names: Vec<String>,
     pub(super) date_column: Option<usize>,
+    /// The column of a field that has other names in other versions, and the name that the row at work had it under.
+    aliased: Option<usize>,
+    alias: Vec<u8>,
     pub(super) group: Group,
     /// Learns to expect rows; none when every value is to be read.
     learner: Option<Learner>,
@@ -72,6 +75,8 @@ pub(super) struct RowDecoder {
     pub(super) doubled_before: Vec<(Vec<u8>, Vec<u8>)>,
     /// The row before came as CSV.
     was_csv: bool,
+    /// The row read last was read value by value.
+    was_plain: bool,
 }
 
 impl RowDecoder {
@@ -89,6 +94,11 @@ impl RowDecoder {
             fields: contract.field_names().map(|(name, at)| (name.to_ascii_lowercase().into_bytes(), at)).collect(),
             names: of_fields().map(|column| column.field.clone()).collect(),
             date_column: contract.date_column(),
+            aliased: of_fields().enumerate().find_map(|(at, column)| {
+                let names = contract.field_names().filter(|(_, column)| *column == at).count();
+                (names > 1 && column.kind == ColumnType::Decimal).then_some(at)
+            }),
+            alias: Vec::new(),
             extra: columns.len() - 1,
             filled: vec![0; columns.len()],
             codes: vec![NULL_CODE; columns.len()],
@@ -114,6 +124,7 @@ impl RowDecoder {
             },
             csv_scratch: Vec::new(),
             was_csv: false,
+            was_plain: false,
         }
     }
 
@@ -140,6 +151,7 @@ impl RowDecoder {
         self.begin_row(false);
         match self.predicted(input) {
             Some(Outcome::Taken(template, end)) => {
+                self.was_plain = false;
                 self.group.end_row(Some(template));
                 return Ok((Row::Taken, end));
             }
@@ -178,6 +190,7 @@ impl RowDecoder {
 
     /// Begins to read a row value by value.
     pub(super) fn begin_plain_row(&mut self) {
+        self.was_plain = true;
         self.row_number += 1;
     }
 
@@ -310,8 +323,47 @@ impl RowDecoder {
         Ok((target, value_at))
     }
 
+    /// Looks at a value that comes under one of several names of its field. When the row had it under another name
+    /// before, says where it ends: it has to be the same amount, and nothing takes away nothing.
+    fn other_name(&mut self, input: &[u8], key_at: usize, at: usize, column: usize) -> Result<Option<usize>, Stop> {
+        let (name, _) = token::key(input, key_at)?;
+        let name = super::text::unescape(name, &mut self.shared.scratch).0.to_ascii_lowercase();
+        if self.filled[column] != self.row_number {
+            self.alias = name;
+            return Ok(None);
+        }
+        if self.alias == name {
+            return Ok(None);
+        }
+        let before = match (&self.group.columns[column], self.group.place(column)) {
+            (Column::Decimal(values), Place::Pushed) => values.newest(),
+            (Column::Decimal(values), Place::Coded { .. }) => {
+                Some(self.codes[column]).filter(|code| *code != NULL_CODE).map(|code| values.of_code(code))
+            }
+            _ => None,
+        };
+        let (value, end) = token::value(input, at, 1)?;
+        let lost = self.shared.lost.len();
+        let amount = decimal(column, value, &mut self.shared);
+        self.shared.lost.truncate(lost);
+        match amount {
+            // The first one was null.
+            Ok(Some(_)) if before.is_none() => return Ok(None),
+            Ok(amount) if amount.is_none() || amount == before => {}
+            Ok(_) => self.refused.push((column, "two names of one field hold different amounts")),
+            Err(reason) => self.refused.push((column, reason)),
+        }
+        self.duplicate_keys += 1;
+        Ok(Some(end))
+    }
+
     /// Takes the value at `at` into a column and returns where it ends.
     fn column_value(&mut self, input: &[u8], key_at: usize, at: usize, column: usize) -> Result<usize, Stop> {
+        if self.aliased == Some(column)
+            && let Some(end) = self.other_name(input, key_at, at, column)?
+        {
+            return Ok(end);
+        }
         let is_pushed = self.group.place(column) == Place::Pushed;
         if self.filled[column] == self.row_number {
             if is_pushed {
@@ -393,6 +445,11 @@ impl RowDecoder {
     /// Names of the unknown fields of the row read last.
     pub(super) fn unknown_fields(&self) -> impl Iterator<Item = &[u8]> {
         self.unknown.names()
+    }
+
+    /// Had the newest row a field of the contract? One that came as expected had.
+    pub(super) fn knows_newest_row(&self) -> bool {
+        !self.was_plain || self.filled[..self.extra].contains(&self.row_number)
     }
 
     /// Takes the newest row back.

@@ -102,10 +102,10 @@ impl SheetReader {
     pub(super) fn finish(&mut self, sink: &mut impl RecordSink) -> Result<(), DecodeError> {
         let cut = DecodeError::Cut { offset: self.bytes };
         let Some(header) = &self.header else {
-            // Where the text ends inside a line, the captions may have been on their way, or not all of them came.
-            return Err(if self.held.is_empty() && self.bytes > 0 { self.without_captions() } else { cut });
+            return self.finish_without_captions();
         };
-        let width = header.width();
+        // Where each line ends in a comma, one that does not is cut.
+        let width = header.uses.len();
         if self.is_skipping {
             return Err(cut);
         }
@@ -121,6 +121,24 @@ impl SheetReader {
             return Err(cut);
         }
         self.take(&last, broken, sink)
+    }
+
+    /// Ends a page in which no line was the captions. The last one may be, when they are all that any report has: then
+    /// there are no rows. Else they may have been on their way, or not all of them came.
+    fn finish_without_captions(&mut self) -> Result<(), DecodeError> {
+        if self.held.is_empty() && self.bytes > 0 {
+            return Err(self.without_captions());
+        }
+        let mut last = std::mem::take(&mut self.held);
+        last.push(b'\n');
+        if let Found::Record { broken: false, .. } = csv::record(&last, &mut self.fields)
+            && let Line::Captions(header) = self.captions.read(&last, &self.fields)
+            && self.captions.are_all_in(&header)
+        {
+            self.header = Some(header);
+            return Ok(());
+        }
+        Err(DecodeError::Cut { offset: self.bytes })
     }
 
     /// The record that is held is complete with `last`.
@@ -273,7 +291,7 @@ mod tests {
         for rows in
             ["1,a\n1", "1,\"a", "1,\"a\"\"", "1,a\n\"", "1,a\n12345678901,", "1,a\n1,234567890", "1,a\n1,234567890\r"]
         {
-            assert!(taken(rows).unwrap_err().contains("ends inside"), "{rows:?}");
+            assert!(taken(rows).unwrap_err().contains("before it is whole"), "{rows:?}");
         }
     }
 
@@ -291,7 +309,7 @@ mod tests {
     #[test]
     fn captions_have_to_end_and_to_come_early() {
         for page in ["", "Cost,Date", "Cost,Da", "Usage", "\"Usage"] {
-            assert!(read(page, 1).unwrap_err().contains("ends inside"), "{page}");
+            assert!(read(page, 1).unwrap_err().contains("before it is whole"), "{page}");
         }
         let long = "x".repeat(BYTES_BEFORE_CAPTIONS + 1);
         for page in [format!("{long}\nCost,Date\n"), format!("\"{long}"), format!("{long}\"\n"), "Usage\n\n".to_owned()]
@@ -301,5 +319,19 @@ mod tests {
             }
         }
         assert_eq!(read("Cost,Date\n", 3).unwrap().0, []);
+        // All captions of a version are there: nothing is missing, and there are no rows.
+        let contract = Contract::of(Dataset::UsageDetails);
+        let all: Vec<_> = contract.columns().iter().map(|column| column.field.as_str()).collect();
+        assert_eq!(read(&all.join(","), 7).unwrap().0, []);
+        for cut in [all[..39].join(","), format!("{}X", all.join(",")), all.join(",")[..500].to_owned()] {
+            assert!(read(&cut, 7).unwrap_err().contains("before it is whole"), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_line_without_the_comma_at_its_end_is_cut_where_each_has_one() {
+        let page = |last: &str| format!("Cost,Date,\r\n1,a,\r\n2,{last}");
+        assert_eq!(read(&page("b,"), 3).unwrap().0.len(), 2);
+        assert!(read(&page("b"), 3).unwrap_err().contains("before it is whole"));
     }
 }

@@ -14,6 +14,9 @@ use super::text;
 use super::token::{self, Value};
 use crate::contract::ColumnType;
 
+/// What may stand around tags.
+const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// The maps of a column of tags: a dictionary of maps with the codes of the texts, and the rows whose text is no map.
 /// Null and empty text are null.
 pub(super) fn maps_of(tags: &ArrayRef) -> Result<(ArrayRef, u64), ArrowError> {
@@ -22,7 +25,7 @@ pub(super) fn maps_of(tags: &ArrayRef) -> Result<(ArrayRef, u64), ArrowError> {
     let mut maps = Maps::default();
     let mut unreadable = vec![false; texts.len()];
     for (at, text) in texts.iter().enumerate() {
-        match text.unwrap_or_default() {
+        match text.unwrap_or_default().trim_matches(SPACE) {
             "" => maps.push(None),
             text => {
                 let pairs = pairs_of(text);
@@ -47,9 +50,8 @@ type Pairs = Vec<(String, Option<String>)>;
 /// The pairs of a text, in the order in which their keys came first; of a key that comes twice the last value. None when
 /// the text is no object.
 fn pairs_of(text: &str) -> Option<Pairs> {
-    let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
     // Without its outer braces it is the inside of an object.
-    let braced = if trimmed.starts_with('{') { trimmed.to_owned() } else { format!("{{{trimmed}}}") };
+    let braced = if text.starts_with('{') { text.to_owned() } else { format!("{{{text}}}") };
     let json = braced.as_bytes();
     let (value, end) = token::value(json, 0, 0).ok()?;
     if end != json.len() || !matches!(value, Value::Nested([b'{', ..])) {
@@ -151,7 +153,7 @@ mod tests {
 
     #[test]
     fn rows_share_the_maps_of_their_texts() {
-        let texts = StringArray::from(vec!["{\"a\":\"b\"}", "", "no map"]);
+        let texts = StringArray::from(vec![" {\"a\":\"b\"}\n", "  ", "no map"]);
         let codes = [Some(0), Some(2), None, Some(0), Some(1), Some(2)].into_iter().collect();
         let tags: ArrayRef = Arc::new(DictionaryArray::<Int32Type>::new(codes, Arc::new(texts)));
         let (maps, unreadable) = maps_of(&tags).unwrap();

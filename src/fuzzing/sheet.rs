@@ -134,6 +134,17 @@ enum Under {
 
 const PARTS: [&str; 3] = ["month", "day", "year"];
 
+/// Columns that reports of version 2 lack.
+const ONLY_IN_VERSION_3: [&str; 7] = [
+    "service_name",
+    "service_tier",
+    "location",
+    "charges_billed_separately",
+    "part_number",
+    "resource_guid",
+    "offer_id",
+];
+
 /// Captions by their names, as they are shown and as they are compared.
 struct Captions {
     names: Vec<String>,
@@ -162,6 +173,20 @@ impl Captions {
             return Err(Wrong::Form);
         }
         Ok(Some(Captions { names, under }))
+    }
+
+    /// Whether no caption can be missing behind them: they are those of a version's report, or of the older one up to the
+    /// comma at its end.
+    fn tell_their_end(&self, columns: &[Column]) -> bool {
+        if self.is_older() {
+            return self.under.last() == Some(&Under::Nothing);
+        }
+        let has = |column: &Column| {
+            self.under.iter().any(|under| matches!(under, Under::Column(at) if columns[*at].column == column.column))
+        };
+        let older = columns.iter().filter(|column| !ONLY_IN_VERSION_3.contains(&column.column.as_str()));
+        let is_all = columns.iter().all(has) && self.under.len() == columns.len();
+        is_all || (older.clone().all(has) && self.under.len() == older.count())
     }
 
     fn is_older(&self) -> bool {
@@ -215,10 +240,13 @@ pub(super) fn read(bytes: &[u8], columns: &[Column], most: usize) -> Result<Page
     for record in records(&text) {
         let is_whole = record.ending == Ending::Whole;
         let Some(captions) = &captions else {
+            let read = Captions::read(&record.fields, columns);
             if !is_whole {
-                return Err(Wrong::Cut);
+                let told = read.ok().flatten().filter(|read| read.tell_their_end(columns) && !record.is_broken);
+                captions = Some(told.filter(|_| record.ending != Ending::InQuotes).ok_or(Wrong::Cut)?);
+                continue;
             }
-            captions = Captions::read(&record.fields, columns)?;
+            captions = read?;
             continue;
         };
         let is_too_long = plain::unmarked(&record.text).len() > most;
@@ -228,7 +256,7 @@ pub(super) fn read(bytes: &[u8], columns: &[Column], most: usize) -> Result<Page
         if record.text.is_empty() {
             continue;
         }
-        if !is_whole && record.fields.len() < captions.width() {
+        if !is_whole && record.fields.len() < captions.under.len() {
             return Err(Wrong::Cut);
         }
         page.rows.push(row(record, captions, columns));

@@ -247,7 +247,7 @@ impl Client {
                 break;
             }
         }
-        service_message(&text, key)
+        service_message(&text, key, &request.secrets())
     }
 }
 

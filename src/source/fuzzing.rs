@@ -71,7 +71,7 @@ pub fn headers(data: &[u8]) {
     }
     waits_the_longest(&headers);
     for (key, secret) in keys() {
-        if let Some(words) = service_message(body, &key) {
+        if let Some(words) = service_message(body, &key, &[]) {
             assert!(!words.is_empty());
             is_fit_to_be_shown(&words);
             keeps_the_key(&words, secret);

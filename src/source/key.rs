@@ -145,8 +145,15 @@ impl ApiKey {
     /// A text without the key, should the service or a mistake have put it there: whole or in parts of at least eight
     /// characters, in any case, as it is or in Base64.
     pub(crate) fn redact(&self, text: &str) -> String {
+        self.redact_with(text, &[])
+    }
+
+    /// The same without further secrets, as far as they are long enough to be any.
+    pub(super) fn redact_with(&self, text: &str, more: &[String]) -> String {
         let mut hidden = vec![false; text.len()];
-        for form in [self.0.clone(), BASE64.encode(&self.0)] {
+        for form in
+            [&self.0, &BASE64.encode(&self.0)].into_iter().chain(more.iter().filter(|more| more.len() >= SECRET_PART))
+        {
             hide(text.as_bytes(), form.as_bytes(), &mut hidden);
         }
         let mut out = String::with_capacity(text.len());

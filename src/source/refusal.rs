@@ -38,8 +38,8 @@ fn http_date(text: &str) -> Option<DateTime<Utc>> {
 }
 
 /// The words in an error's body: `{"error":{"code","message"}}`, `{"Message"}`, or any other text, cut and escaped, and
-/// without the key should it have been echoed.
-pub(super) fn service_message(body: &[u8], key: &ApiKey) -> Option<String> {
+/// without the key, or one of these secrets, should it have been echoed.
+pub(super) fn service_message(body: &[u8], key: &ApiKey, secrets: &[String]) -> Option<String> {
     let structured = match serde_json::from_slice(body) {
         Ok(Value::Object(fields)) => match member(&fields, "error") {
             Some(Value::Object(error)) => member(error, "message").cloned(),
@@ -52,7 +52,7 @@ pub(super) fn service_message(body: &[u8], key: &ApiKey) -> Option<String> {
         Some(Value::String(message)) => message,
         _ => without_tags(&String::from_utf8_lossy(body)),
     };
-    Some(shown(&key.redact(&text))).filter(|text| !text.is_empty())
+    Some(shown(&key.redact_with(text.trim_start_matches('\u{feff}'), secrets))).filter(|text| !text.is_empty())
 }
 
 /// The words of a page for people: what stands between its tags. Any other text as it is.
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_page_for_people_is_told_by_its_words() {
         let key = ApiKey::from_text("secret-of-100").unwrap();
-        let told = |body: &str| service_message(body.as_bytes(), &key);
+        let told = |body: &str| service_message(body.as_bytes(), &key, &["sig/nature".to_owned(), "1".to_owned()]);
         assert_eq!(
             told("<!DOCTYPE html><html><head><title>Sorry</title></head>\n<body>We are <b>busy</b></body></html>"),
             Some("Sorry We are busy".to_owned())

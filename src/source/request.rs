@@ -95,6 +95,16 @@ impl Request {
         (self.expects == Expects::Csv).then_some(MAX_REPORT_BYTES)
     }
 
+    /// What of its address is not to be shown, should the service repeat it: the parameters of an address that the service
+    /// gave, as they are and with their escapes undone.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let is_own = self.url.as_str().ends_with(&self.text);
+        let Some(query) = self.url.query().filter(|_| !is_own) else { return Vec::new() };
+        let plain = self.url.query_pairs().map(|(_, value)| value.into_owned());
+        let raw = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value.to_owned());
+        plain.chain(raw).collect()
+    }
+
     /// Whether the key belongs to it.
     pub(super) fn takes_key(&self) -> bool {
         self.purpose != Purpose::Blob
@@ -263,5 +273,9 @@ mod tests {
         let submission = Request::submission(&origins(), &slice(Dataset::UsageDetails, november), ApiVersion::V3);
         assert_eq!(submission.call(), "POST /azure/v3/enrollments/a%3A1/usagedetails/submit");
         assert_eq!(submission.text(), "/v3/enrollments/a%3A1/usagedetails/submit?billingPeriod=202411");
+        assert_eq!(submission.secrets(), [""; 0]);
+        let blob = Url::parse("https://b.example/1.csv?sv=1&sig=a%2Fb").unwrap();
+        let blob = submission.with(Purpose::Blob, blob, Expects::Csv);
+        assert_eq!(blob.secrets(), ["1", "a/b", "1", "a%2Fb"]);
     }
 }

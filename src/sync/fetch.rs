@@ -9,7 +9,7 @@ use super::pipeline::{Committed, Pipeline};
 use super::progress::SoFar;
 use super::route::Route;
 use super::sanity::Expected;
-use super::submission::{Reported, may_submit_again};
+use super::submission::{Missing, Reported, may_submit_again};
 use super::writer::{Origin, PageError, SliceWriter};
 use super::{ErrorKind, RunError, SliceReport};
 use crate::contract::Slice;
@@ -32,8 +32,8 @@ pub(super) struct Wanted<'a> {
     /// Its first page, or its CSV.
     pub(super) request: &'a Request,
     pub(super) route: Route,
-    /// Whether a report takes the place of pages that tear at each reading.
-    pub(super) may_become_report: bool,
+    /// Whether a report takes the place of pages that tear at each reading, and pages that of a report which is not made.
+    pub(super) may_change: bool,
     /// What to have a report of.
     pub(super) reported: Reported<'a>,
     /// The answer to that, if it is there already.
@@ -53,6 +53,8 @@ enum ReadError {
     Wrong(String),
     /// The file of a report is not there any more.
     Gone(SourceError),
+    /// The service makes no report of it.
+    NoReport(RunError),
     /// The slice has failed.
     Failed(RunError),
 }
@@ -78,7 +80,7 @@ impl Asker {
         effort: &mut Effort,
         report: &mut SliceReport,
     ) -> Result<StagedFile, RunError> {
-        let Wanted { slice, request, mut route, may_become_report, reported, mut first, mut etag_of_pages, expected } =
+        let Wanted { slice, request, mut route, mut may_change, reported, mut first, mut etag_of_pages, expected } =
             wanted;
         let mut reads = 0;
         let mut wrong_before = None;
@@ -114,6 +116,17 @@ impl Asker {
                     pipeline.abandon().await;
                     return Err(with_both(torn, error));
                 }
+                // Pages that tore already are not asked for again.
+                Err(ReadError::NoReport(error)) if may_change && torn.is_none() => {
+                    pipeline.abandon().await;
+                    tracing::warn!("{slice}: {error}: pages are asked for instead");
+                    (route, reads, may_change) = (Route::Pages, 0, false);
+                    continue;
+                }
+                Err(ReadError::NoReport(error)) => {
+                    pipeline.abandon().await;
+                    return Err(with_both(torn, error));
+                }
                 Err(ReadError::Gone(error)) => {
                     pipeline.abandon().await;
                     return Err(with_both(torn, error.into()));
@@ -132,7 +145,7 @@ impl Asker {
             // What was called is told once.
             let told = format!("{}: ", request.call());
             let why = why.strip_prefix(&told).unwrap_or(&why);
-            if reads == READS && route == Route::Pages && may_become_report {
+            if reads == READS && route == Route::Pages && may_change {
                 tracing::warn!(
                     "{slice}: {why}, at each of {READS} reads: a report is asked for, which is of one moment"
                 );
@@ -160,7 +173,11 @@ impl Asker {
     ) -> Result<(Option<Vec<u8>>, Option<&'static str>), ReadError> {
         let mut gone = 0;
         loop {
-            let file = self.report_file(reported, etag_of_pages.take(), effort).await?;
+            let file = match self.report_file(reported, etag_of_pages.take(), effort).await {
+                Ok(file) => file,
+                Err(Missing { error, is_lost: true }) => return Err(ReadError::NoReport(error)),
+                Err(Missing { error, is_lost: false }) => return Err(error.into()),
+            };
             match self.page(pipeline, &file.request, 1, None, effort).await {
                 Ok((page, _)) => {
                     let so_far = SoFar { pages: 1, rows: page.rows, bytes: effort.bytes, retries: effort.retries };

@@ -9,7 +9,7 @@ use super::plan::{Action, Situation, day_of, decide};
 use super::progress::Progress;
 use super::route::Route;
 use super::{ErrorKind, Periods, RunError, SliceOutcome, SliceReport, SyncOptions};
-use crate::contract::{BillingPeriod, Dataset, DateRange, Enrollment, Slice, Window, WindowKind};
+use crate::contract::{ApiVersion, BillingPeriod, Dataset, DateRange, Enrollment, Slice, Window, WindowKind};
 use crate::lake::{Lake, LakeError, LakeFile, LastRun};
 use crate::source::{Answer, ApiKey, Client, PeriodEntry, Request, SourceError, parse_billing_periods, read_small};
 
@@ -321,12 +321,16 @@ impl Planner<'_> {
     }
 
     fn route(&self, slice: &Slice) -> Route {
-        Route::choose(self.options.via, slice.dataset, self.rows_in_place(slice), self.options.report_rows)
+        let SyncOptions { via, report_rows, .. } = *self.options;
+        Route::choose(via, slice.dataset, self.version(slice), self.rows_in_place(slice), report_rows)
+    }
+
+    fn version(&self, slice: &Slice) -> ApiVersion {
+        self.options.contract(slice.dataset).api_version()
     }
 
     fn request(&self, slice: &Slice, route: Route) -> Request {
-        let version = self.options.contract(slice.dataset).api_version();
-        self.asker.client.request(slice, version, route.way())
+        self.asker.client.request(slice, self.version(slice), route.way())
     }
 
     fn rows_in_place(&self, slice: &Slice) -> Option<u64> {

@@ -18,19 +18,30 @@ pub(super) enum Route {
 
 impl Route {
     /// The route of a slice of which so many rows are in place.
-    pub(super) fn choose(via: Via, dataset: Dataset, rows_in_place: Option<u64>, report_rows: u64) -> Self {
+    pub(super) fn choose(
+        via: Via,
+        dataset: Dataset,
+        version: ApiVersion,
+        rows_in_place: Option<u64>,
+        report_rows: u64,
+    ) -> Self {
         match via {
             _ if dataset.of_periods() != Dataset::UsageDetails => Route::Pages,
             Via::Json => Route::Pages,
             Via::Csv => Route::Csv,
             Via::AsyncCsv => Route::Report,
-            Via::Auto if rows_in_place.is_some_and(|rows| rows >= report_rows) => Route::Report,
+            Via::Auto
+                if Route::may_change(via, dataset, version)
+                    && rows_in_place.is_some_and(|rows| rows >= report_rows) =>
+            {
+                Route::Report
+            }
             Via::Auto => Route::Pages,
         }
     }
 
-    /// Whether a report may take the place of pages that tear.
-    pub(super) fn may_become_report(via: Via, dataset: Dataset, version: ApiVersion) -> bool {
+    /// Whether a report may take the place of pages that tear, and pages that of a report which is not made.
+    pub(super) fn may_change(via: Via, dataset: Dataset, version: ApiVersion) -> bool {
         via == Via::Auto && dataset.of_periods() == Dataset::UsageDetails && version > ApiVersion::V1
     }
 
@@ -68,13 +79,15 @@ mod tests {
 
     #[test]
     fn large_files_are_renewed_by_reports_where_nothing_else_is_said() {
-        let choose = |via, rows| Route::choose(via, Dataset::UsageDetailsByDate, rows, 1_000);
+        let choose = |via, rows| Route::choose(via, Dataset::UsageDetailsByDate, ApiVersion::V3, rows, 1_000);
         assert_eq!(choose(Via::Auto, None), Route::Pages);
         assert_eq!(choose(Via::Auto, Some(999)), Route::Pages);
         assert_eq!(choose(Via::Auto, Some(1_000)), Route::Report);
         assert_eq!(choose(Via::Json, Some(1_000)), Route::Pages);
         assert_eq!(choose(Via::Csv, None), Route::Csv);
         assert_eq!(choose(Via::AsyncCsv, None), Route::Report);
-        assert_eq!(Route::choose(Via::AsyncCsv, Dataset::PriceSheet, Some(5_000), 1_000), Route::Pages);
+        assert_eq!(Route::choose(Via::AsyncCsv, Dataset::PriceSheet, ApiVersion::V3, Some(5_000), 1_000), Route::Pages);
+        // Version 1 has no reports.
+        assert_eq!(Route::choose(Via::Auto, Dataset::UsageDetails, ApiVersion::V1, Some(5_000), 1_000), Route::Pages);
     }
 }

@@ -204,7 +204,7 @@ async fn check_and_fetch(
         slice,
         request,
         route: *route,
-        may_become_report: Route::may_become_report(work.options.via, slice.dataset, version),
+        may_change: Route::may_change(work.options.via, slice.dataset, version),
         reported: Reported { lake: &work.lake, slice, version, pages: request },
         first,
         etag_of_pages,

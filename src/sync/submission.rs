@@ -56,10 +56,16 @@ pub(super) struct ReportFile {
 }
 
 /// Why a report's file cannot be had now.
-struct Missing {
-    error: RunError,
+pub(super) struct Missing {
+    pub(super) error: RunError,
     /// Nor will it ever be: there is no such report.
-    is_lost: bool,
+    pub(super) is_lost: bool,
+}
+
+impl From<RunError> for Missing {
+    fn from(error: RunError) -> Self {
+        Missing { error, is_lost: false }
+    }
 }
 
 impl From<SourceError> for Missing {
@@ -78,7 +84,7 @@ impl Asker {
         wanted: &Reported<'_>,
         etag: Option<Vec<u8>>,
         effort: &mut Effort,
-    ) -> Result<ReportFile, RunError> {
+    ) -> Result<ReportFile, Missing> {
         let submission = self.client.submit_request(wanted.slice, wanted.version);
         if let Some(noted) = self.noted(wanted, &submission)? {
             tracing::info!("{}: a report submitted at {} is taken up again", wanted.slice, noted.submitted_at);
@@ -86,7 +92,7 @@ impl Asker {
                 Ok(request) => {
                     return Ok(ReportFile { request, etag: noted.etag.and_then(|etag| STANDARD.decode(etag).ok()) });
                 }
-                Err(Missing { error, is_lost: false }) => return Err(error),
+                Err(late @ Missing { is_lost: false, .. }) => return Err(late),
                 // What is noted is of no use: a fresh one is made.
                 Err(Missing { error, is_lost: true }) => {
                     tracing::info!("{}: that report is of no use: {}", wanted.slice, error.message);
@@ -101,7 +107,9 @@ impl Asker {
         let submitted_at = self.clock.now();
         let request = match self.status(&submission, effort).await? {
             ReportStatus::Ready { blob } => self.client.blob_request(&submission, &blob, &self.key)?,
-            ReportStatus::Failed { status } => return Err(never_made(&submission, &status)),
+            ReportStatus::Failed { status } => {
+                return Err(Missing { error: never_made(&submission, &status), is_lost: true });
+            }
             ReportStatus::Pending { ask: None, .. } => {
                 let error = SourceError::broken(&submission, "the answer names no reportUrl");
                 return Err(error.into());
@@ -110,11 +118,11 @@ impl Asker {
                 self.note(wanted, &submission, &ask, submitted_at, etag.as_deref())?;
                 match self.wait_for(&submission, &ask, effort).await {
                     Ok(request) => request,
-                    Err(Missing { error, is_lost }) => {
-                        if is_lost {
+                    Err(missing) => {
+                        if missing.is_lost {
                             self.forget_report(wanted)?;
                         }
-                        return Err(error);
+                        return Err(missing);
                     }
                 }
             }

@@ -323,3 +323,22 @@ fn a_key_of_a_narrow_view_reads_usage_and_fails_the_rest() {
     }
     assert_eq!(ended.report()["outcome"], "partial");
 }
+
+#[test]
+fn version_1_has_no_reports_however_large_its_file_is() {
+    let (api, place) = (Api::start(small()), Place::new());
+    let sync = || {
+        Program::sync(&api.endpoint(), &place.dest()).with(["--last", "1", "--recheck", "all", "--report-rows", "10"])
+    };
+    sync().ends_with(0);
+    let ended = sync().with(["--api-version", "usage_details=v1"]).ends_with(0);
+    assert_eq!((&ended.slice()["via"], &ended.slice()["outcome"]), (&"json".into(), &"published".into()));
+    is_usage(&api, &place);
+}
+
+/// The newest period's usage is what is served.
+#[track_caller]
+fn is_usage(api: &Api, place: &Place) {
+    let cost = units(api.truth("100", "202402")["sums"]["cost"].as_str().unwrap());
+    assert_eq!(place.period("2024-02").sum("cost"), cost);
+}

@@ -19,6 +19,7 @@ mod faults;
 mod memory_is_a_bound;
 mod moved_clock;
 mod named_amounts_are_lists_of_structs;
+mod one_amount_has_several_names;
 mod only_chosen_periods_are_fetched;
 mod oracle;
 mod prediction_changes_nothing;

@@ -332,6 +332,70 @@ fn large_files_are_renewed_by_a_report_where_nothing_else_is_said() {
 }
 
 #[test]
+fn pages_take_the_place_of_a_report_that_is_not_made() {
+    for (answer, status) in [(Some(Answer::error(404, "no reports here")), 0), (None, 5)] {
+        let scene = Scene::new();
+        scene.statuses(&[(status, "")]);
+        if let Some(answer) = answer {
+            scene.api.on(SUBMIT, [answer]);
+        }
+        let sync = |rows: u64| {
+            let (report, _) =
+                sync_by(&scene.clock, &scene.api.endpoint(), &scene.place, |options| options.report_rows = rows);
+            report.slices[0].clone()
+        };
+        scene.api.on(USAGE, [Answer::json(page(1..=20, None)).etag("\"e0\"")]);
+        assert_eq!(sync(20).via, Some("json"));
+        scene.api.on(USAGE, [Answer::json(page([5], None)).etag("\"e1\"")]);
+        let slice = sync(20);
+        assert_eq!((slice.outcome, slice.via), (SliceOutcome::Published, Some("json")), "{slice:?}");
+        assert_eq!(scene.api.count(SUBMIT), 1);
+        scene.holds([5]);
+        assert_eq!(scene.notes(), [""; 0]);
+    }
+}
+
+#[test]
+fn a_signature_that_the_host_repeats_is_not_told() {
+    let scene = Scene::new();
+    let refusal = "<?xml version=\"1.0\"?><Error><Message>The signature 's/ecret' or s%2Fecret is of 2024-11-20T10:00:00Z</Message></Error>";
+    let blob = "/reports/8.csv?sig=s%2Fecret-of-the-host&se=2024";
+    let words = refusal.replace("s/ecret", "s/ecret-of-the-host").replace("s%2Fecret", "s%2Fecret-of-the-host");
+    scene.statuses(&[(3, &scene.host.url(blob))]);
+    scene.host.on(blob, [Answer::of(403, "application/xml", words)]);
+    let slice = scene.fails(&["GET /reports/8.csv answered 403: The signature '…' or … is of 2024"]);
+    assert!(!format!("{slice:?}").contains("of-the-host"));
+}
+
+#[test]
+fn an_empty_period_is_empty_as_csv_too() {
+    let captions = "AccountId,AccountName,AccountOwnerEmail,AdditionalInfo,ConsumedQuantity,ConsumedService,ConsumedServiceId,Cost,\
+        CostCenter,Date,DepartmentId,DepartmentName,InstanceId,MeterCategory,MeterId,MeterName,MeterRegion,MeterSubCategory,\
+        Product,ProductId,ResourceGroup,ResourceLocation,ResourceLocationId,ResourceRate,ServiceAdministratorId,ServiceInfo1,\
+        ServiceInfo2,StoreServiceIdentifier,SubscriptionGuid,SubscriptionId,SubscriptionName,Tags,UnitOfMeasure,PartNumber,\
+        ResourceGuid,OfferId,ChargesBilledSeparately,Location,ServiceName,ServiceTier";
+    for (text, is_whole) in [
+        (format!("{captions}\r\n"), true),
+        (captions.to_owned(), true),
+        (format!("Report - 202411\r\n\r\n{captions}"), true),
+        (captions[..captions.len() - 2].to_owned(), false),
+        (captions[..captions.rfind(',').unwrap()].to_owned(), false),
+    ] {
+        let scene = Scene::new();
+        scene.host.on(BLOB, [Answer::of(200, "text/csv", text.clone())]);
+        let (slice, report, _) = scene.sync();
+        assert_eq!(
+            (slice.outcome == SliceOutcome::Published, report.exit_code()),
+            (is_whole, if is_whole { 0 } else { 4 }),
+            "{text}"
+        );
+        if is_whole {
+            scene.holds([]);
+        }
+    }
+}
+
+#[test]
 fn an_interrupted_run_leaves_its_report_to_the_next_one() {
     let scene = Scene::new();
     scene.statuses(&[(2, "")]);

@@ -133,6 +133,27 @@ fn a_price_sheet_in_trouble_for_days_leaves_the_others_alone() {
 }
 
 #[test]
+fn an_answer_that_is_of_no_dataset_replaces_nothing() {
+    let error = r#"{"error":{"code":"500","message":"try later"}}"#;
+    for (at, body) in [
+        (1, error.to_owned()),
+        (1, "{}".to_owned()),
+        (1, format!(r#"{{"data":[{}],"nextLink":null}}"#, TARGETS[1].2)),
+        (0, format!("[{error}]")),
+        (0, error.to_owned()),
+        (2, "[{}]".to_owned()),
+    ] {
+        let (server, place) = (server(), Place::new());
+        assert_eq!(sync(&server, &place).1, 0);
+        let before = place.data();
+        server.on(TARGETS[at].1, [Answer::json(body.clone()).etag("\"other\"")]);
+        let (slices, code, _) = sync(&server, &place);
+        assert_eq!((slices[at].outcome, code), (SliceOutcome::Failed, 5), "{body}");
+        assert!(place.data() == before, "{body}");
+    }
+}
+
+#[test]
 fn a_balance_is_one() {
     for (body, words) in [("[]", "an array of 0"), (r#"[{"id":"a"},{"id":"b"}]"#, "an array of 2"), ("12", "an object")]
     {

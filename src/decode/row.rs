@@ -335,6 +335,11 @@ impl RowDecoder {
         if self.alias == name {
             return Ok(None);
         }
+        if self.refused.iter().any(|(refused, _)| *refused == column) {
+            let (_, end) = token::value(input, at, 1)?;
+            self.duplicate_keys += 1;
+            return Ok(Some(end));
+        }
         let before = match (&self.group.columns[column], self.group.place(column)) {
             (Column::Decimal(values), Place::Pushed) => values.newest(),
             (Column::Decimal(values), Place::Coded { .. }) => {

@@ -199,6 +199,7 @@ class Rows:
         """Takes a row by its members: name, name as sent, value, value as sent."""
         cells = [None] * (len(self.fields) + 1)
         last = {}
+        named = {}
         unknown = []
         duplicates = 0
         for name, raw_name, value, raw in members:
@@ -211,6 +212,19 @@ class Rows:
                 unknown.append((name, raw_name, raw))
                 continue
             duplicates += at in last
+            if named.setdefault(at, name.lower()) != name.lower():
+                # Another name of the same amount: nothing takes nothing away, and two amounts are not one.
+                _, column, kind = self.fields[at]
+                try:
+                    before, now = cell_of(kind, *last[at]), cell_of(kind, value, raw)
+                except Rejected:
+                    return self.reject(column)
+                if now is None:
+                    continue
+                if before is not None:
+                    if before[1] != now[1]:
+                        return self.reject(column)
+                    continue
             last[at] = (value, raw)
         rounded, replaced, sums = 0, 0, []
         for at, (value, raw) in last.items():

@@ -52,7 +52,11 @@ impl Inputs {
             }
         }
         if paths.is_empty() {
-            return Err(file_error(path, "holds no file (folders in it are not looked into)".to_owned(), ErrorKind::Usage));
+            return Err(file_error(
+                path,
+                "holds no file (folders in it are not looked into)".to_owned(),
+                ErrorKind::Usage,
+            ));
         }
         paths.sort();
         Ok(Inputs { paths: paths.into_iter(), bytes: Some(bytes) })

@@ -40,8 +40,20 @@ pub(super) struct Wanted<'a> {
     pub(super) first: Option<Body>,
     /// The ETag of the first page, when it was just asked for on the way to a report.
     pub(super) etag_of_pages: Option<Vec<u8>>,
+    /// The hash of the answer that the file in place was made of, when nothing else can tell whether it changed.
+    pub(super) answer_in_place: Option<&'a str>,
     /// What its rows are compared with.
     pub(super) expected: Expected,
+}
+
+/// What one reading of a slice's pages came to.
+struct WholeRead {
+    /// The ETag that all pages belong to.
+    etag: Option<Vec<u8>>,
+    /// How that was made sure.
+    tear_check: Option<&'static str>,
+    /// The text's hash, where one answer without an ETag held all rows.
+    answer: Option<String>,
 }
 
 /// Why one reading of a slice's pages came to nothing.
@@ -72,16 +84,26 @@ impl From<SourceError> for ReadError {
 }
 
 impl Asker {
-    /// Reads a slice's pages into a staged file, with a writer that `make` makes for each reading.
+    /// Reads a slice's pages into a staged file, with a writer that `make` makes for each reading; none when the answer is
+    /// that of the file in place.
     pub(super) async fn fetch(
         &self,
         wanted: Wanted<'_>,
         make: impl Fn(Form) -> SliceWriter,
         effort: &mut Effort,
         report: &mut SliceReport,
-    ) -> Result<StagedFile, RunError> {
-        let Wanted { slice, request, mut route, mut may_change, reported, mut first, mut etag_of_pages, expected } =
-            wanted;
+    ) -> Result<Option<StagedFile>, RunError> {
+        let Wanted {
+            slice,
+            request,
+            mut route,
+            mut may_change,
+            reported,
+            mut first,
+            mut etag_of_pages,
+            answer_in_place,
+            expected,
+        } = wanted;
         let mut reads = 0;
         let mut wrong_before = None;
         // What pages did before a report took their place.
@@ -98,18 +120,22 @@ impl Asker {
             };
             let read = self.interrupt.or(read).await;
             let why = match read.unwrap_or_else(|interrupted| Err(interrupted.into())) {
-                Ok((etag, tear_check)) => {
+                Ok(WholeRead { answer: Some(answer), .. }) if answer_in_place == Some(&answer) => {
+                    pipeline.abandon().await;
+                    return Ok(None);
+                }
+                Ok(WholeRead { etag, tear_check, answer }) => {
                     report.tear_check = tear_check;
                     let origin = Origin {
                         etag,
-                        answer: None,
+                        answer,
                         request: request.text().to_owned(),
                         source: self.client.endpoint().to_owned(),
                         fetched_at: self.clock.now(),
                     };
                     let finished = pipeline.finish(origin, expected, report.clone()).await?;
                     *report = finished.report;
-                    return finished.staged;
+                    return finished.staged.map(Some);
                 }
                 // What is staged is gone when this returns.
                 Err(ReadError::Failed(error)) => {
@@ -170,7 +196,7 @@ impl Asker {
         reported: &Reported<'_>,
         mut etag_of_pages: Option<Vec<u8>>,
         effort: &mut Effort,
-    ) -> Result<(Option<Vec<u8>>, Option<&'static str>), ReadError> {
+    ) -> Result<WholeRead, ReadError> {
         let mut gone = 0;
         loop {
             let file = match self.report_file(reported, etag_of_pages.take(), effort).await {
@@ -184,11 +210,13 @@ impl Asker {
                     self.progress.page(reported.slice, &so_far);
                     self.forget_report(reported)?;
                     // The report is of one moment; whether it is of the ETag's, only the pages can tell.
-                    let Some(etag) = file.etag else { return Ok((None, None)) };
+                    let Some(etag) = file.etag else {
+                        return Ok(WholeRead { etag: None, tear_check: None, answer: None });
+                    };
                     if !self.is_whole(reported.pages, Some(&etag), None, effort).await? {
                         return Err(ReadError::Again("the data changed while its report was made".to_owned()));
                     }
-                    return Ok((Some(etag), Some("etag")));
+                    return Ok(WholeRead { etag: Some(etag), tear_check: Some("etag"), answer: None });
                 }
                 Err(ReadError::Gone(error)) => {
                     gone += 1;
@@ -210,7 +238,7 @@ impl Asker {
         first_request: &Request,
         first: Option<Body>,
         effort: &mut Effort,
-    ) -> Result<(Option<Vec<u8>>, Option<&'static str>), ReadError> {
+    ) -> Result<WholeRead, ReadError> {
         let mut pages = 1;
         let (mut page, etag) = self.page(pipeline, first_request, pages, first, effort).await?;
         let first_hash = page.hash;
@@ -244,7 +272,8 @@ impl Asker {
             return Err(ReadError::Again("the data changed while it was read".to_owned()));
         }
         let tear_check = (pages > 1).then_some(if etag.is_some() { "etag" } else { "hash" });
-        Ok((etag, tear_check))
+        let answer = first_hash.filter(|_| pages == 1 && etag.is_none()).map(|hash| answer_hash(&hash));
+        Ok(WholeRead { etag, tear_check, answer })
     }
 
     /// Reads the page of that number into the pipeline, as often as it takes.
@@ -388,6 +417,12 @@ async fn stream(
         pipeline.feed(bytes).await?;
     }
     pipeline.commit().await
+}
+
+/// The hash of an answer's text as it stands in footers.
+pub(super) fn answer_hash(hash: &[u8]) -> String {
+    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
 }
 
 /// SHA-256 of a body's text.

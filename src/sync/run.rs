@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::ask::Effort;
 use super::budget::{Shares, shares};
 use super::clock::stamp;
-use super::fetch::Wanted;
+use super::fetch::{Wanted, answer_hash};
 use super::interrupt::interrupted;
 use super::plan::Action;
 use super::prepare::{Listing, Planned, etag_text, prepare};
@@ -208,9 +208,13 @@ async fn check_and_fetch(
         reported: Reported { lake: &work.lake, slice, version, pages: request },
         first,
         etag_of_pages,
+        answer_in_place: if let Action::Compare(answer) = action { Some(answer) } else { None },
         expected: expected(work, planned),
     };
-    let staged = asker.fetch(wanted, make, effort, report).await?;
+    let Some(staged) = asker.fetch(wanted, make, effort, report).await? else {
+        *report = planned.report.clone();
+        return Ok(SliceOutcome::Unchanged);
+    };
     publish(work, staged, report).await?;
     drop(slot);
     Ok(SliceOutcome::Published)
@@ -259,7 +263,7 @@ async fn publish_listing(
 ) -> Result<SliceOutcome, RunError> {
     let Planned { slice, action, asker, .. } = planned;
     asker.interrupt.check()?;
-    let answer = format!("sha256:{}", hex(&Sha256::digest(&listing.body)));
+    let answer = answer_hash(&Sha256::digest(&listing.body));
     let unchanged = match action {
         Action::Check(etag) => listing.etag.as_ref() == Some(etag),
         Action::Compare(in_place) => *in_place == answer,
@@ -303,8 +307,4 @@ async fn publish(work: &Work, staged: StagedFile, report: &mut SliceReport) -> R
     report.file = Some(published.location);
     report.file_bytes = published.bytes;
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,13 +12,15 @@ use super::error::{DecodeError, RejectedRow};
 use super::input::Input;
 use super::months::months_of;
 use super::number::Exact;
+use super::options::{Options, RowScope};
 use super::page::{Form, RowSink};
 use super::row::{Row, RowDecoder};
 use super::row_group::{Pending, RowGroup};
 use super::sheet::{Record, RecordSink};
+use super::summary::{PageSummary, StrayRows, Summary};
 use super::tags;
 use super::token::Stop;
-use super::totals::{ControlTotals, Sum};
+use super::totals::Sum;
 use crate::contract::{BillingPeriod, ColumnType, Contract, ENROLLMENT_NUMBER, EXTRA, Enrollment, TAGS};
 
 /// Names of unknown fields that are counted one by one; further ones are counted together.
@@ -29,129 +31,6 @@ const UNKNOWN_NAME_BYTES: usize = 256;
 const PAGE_REJECTED_ROWS: usize = 10_000;
 /// The name under which further unknown fields are counted.
 const FURTHER_UNKNOWN: &str = "(further names)";
-
-/// What becomes of text that is no valid Unicode: invalid UTF-8 and lone surrogates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum InvalidText {
-    /// It is replaced by U+FFFD and counted.
-    #[default]
-    Replace,
-    /// Its row is rejected.
-    Reject,
-}
-
-/// Which billing period the rows belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowScope {
-    /// All rows belong to this period, whatever their date: they are what the service sent for it.
-    Period(BillingPeriod),
-    /// Rows dated in one period are taken: this one, or that of the first dated row. Rows of others are handed back
-    /// ([`Decoder::take_strays`]), rows without a readable date rejected.
-    DatedIn(Option<BillingPeriod>),
-    /// Each row names its own period, as the contract says.
-    OfRow,
-}
-
-/// How a [`Decoder`] reads.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Options {
-    /// Which billing period the rows belong to.
-    pub scope: RowScope,
-    /// The form of the input.
-    pub form: Form,
-    /// What becomes of text that is no valid Unicode.
-    pub invalid_text: InvalidText,
-    /// Rows at which a row group closes; the page at work may carry it beyond.
-    pub group_rows: usize,
-    /// Bytes that a row group's rows may hold before it closes; at most 1 GiB.
-    pub group_bytes: usize,
-    /// Bytes of a page, as text or as rows, after which its rows are committed in parts, so that it cannot be rolled back any more; at most
-    /// 128 MiB.
-    pub page_bytes: usize,
-    /// Bytes of a row; a longer one is rejected, and its inside not checked when it comes in pieces. At most 128 MiB.
-    pub max_row_bytes: usize,
-    /// Whether rows are expected to repeat. It is faster where they do; the rows are the same without.
-    pub prediction: bool,
-}
-
-impl Options {
-    /// Pages with an envelope, row groups of 262,144 rows or 64 MiB, pages of 64 MiB, rows of 16 MiB, with prediction.
-    pub fn new(scope: RowScope) -> Self {
-        Options {
-            scope,
-            form: Form::Page,
-            invalid_text: InvalidText::Replace,
-            group_rows: 262_144,
-            group_bytes: 64 << 20,
-            page_bytes: 64 << 20,
-            max_row_bytes: 16 << 20,
-            prediction: true,
-        }
-    }
-}
-
-/// A page that was committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PageSummary {
-    /// Rows taken.
-    pub rows: u64,
-    /// Rows rejected.
-    pub rejected_rows: u64,
-    /// The address of the next page; none on the last one.
-    pub next_link: Option<String>,
-}
-
-/// What was counted over all committed pages.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Pages.
-    pub pages: u64,
-    /// Rows in the record batches.
-    pub rows: u64,
-    /// Rows rejected.
-    pub rejected_rows: u64,
-    /// Values that were rounded to 18 decimals.
-    pub rounded_values: u64,
-    /// Texts in which something was replaced by U+FFFD.
-    pub replaced_texts: u64,
-    /// Keys that came twice in a row; the last one counted.
-    pub duplicate_keys: u64,
-    /// Rows whose tags could not be read as a map, when that is asked for.
-    pub unreadable_tags: u64,
-    /// Fields that the contract does not know, by name, with the number of rows. They are kept in `extra`.
-    pub unknown_fields: BTreeMap<String, u64>,
-    /// Fields of the pages' envelopes that are neither rows, link nor id, by name, with the number of pages. They are
-    /// not kept.
-    pub unknown_envelope_fields: BTreeMap<String, u64>,
-    /// Exact sums of the decimal columns.
-    pub control_totals: ControlTotals,
-}
-
-/// Rows that are dated in other billing periods than the decoder's.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StrayRows {
-    text: Vec<u8>,
-    rows: Vec<(BillingPeriod, usize)>,
-}
-
-impl StrayRows {
-    /// The rows in their order: billing period and JSON text.
-    pub fn iter(&self) -> impl Iterator<Item = (BillingPeriod, &[u8])> {
-        let starts = std::iter::once(0).chain(self.rows.iter().map(|(_, end)| *end));
-        self.rows.iter().zip(starts).map(|((period, end), start)| (*period, &self.text[start..*end]))
-    }
-
-    /// Are there none?
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    fn push(&mut self, period: BillingPeriod, row: &[u8]) {
-        self.text.extend_from_slice(row);
-        self.rows.push((period, self.text.len()));
-    }
-}
 
 /// Decodes pages of rows into row groups. See the [module](super) for an example.
 pub struct Decoder {

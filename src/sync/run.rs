@@ -24,7 +24,7 @@ use super::{ErrorKind, RunError, RunReport, SliceOutcome, SliceReport, SyncOptio
 use crate::contract::Slice;
 use crate::decode::{Form, Options, RowScope};
 use crate::lake::{Lake, LastRun, Run, StagedFile};
-use crate::source::{Answer, Client};
+use crate::source::{self, Answer, Client};
 
 /// Conditional requests under way at once; they hold no memory of a slice.
 const CHECKS_AT_ONCE: usize = 16;
@@ -173,17 +173,26 @@ async fn check_and_fetch(
             let _checking = work.checks.acquire().await;
             asker.ask(request, Some(etag), effort).await
         };
-        match asker.interrupt.or(check).await?? {
+        let checked = match asker.interrupt.or(check).await? {
+            // A report may be had where pages are in trouble; it is of no file in place then.
+            Err(error) if *route == Route::Report && error.kind() == source::ErrorKind::Unavailable => {
+                tracing::info!("{slice}: {error}");
+                None
+            }
+            checked => Some(checked?),
+        };
+        match checked {
+            None => {}
             // Somebody may have taken the file away since it was looked at; then it is fetched without a condition.
-            Answer::NotModified if !is_in_place(work, planned).await? => {}
-            Answer::NotModified => return Ok(SliceOutcome::Unchanged),
-            Answer::Body(body) if body.etag.as_ref() == Some(etag) && is_in_place(work, planned).await? => {
+            Some(Answer::NotModified) if !is_in_place(work, planned).await? => {}
+            Some(Answer::NotModified) => return Ok(SliceOutcome::Unchanged),
+            Some(Answer::Body(body)) if body.etag.as_ref() == Some(etag) && is_in_place(work, planned).await? => {
                 return Ok(SliceOutcome::Unchanged);
             }
             // It only tells that there is something new to have a report of.
-            Answer::Body(body) if *route == Route::Report => etag_of_pages = body.etag,
+            Some(Answer::Body(body)) if *route == Route::Report => etag_of_pages = body.etag,
             // The answer is the first page. It cannot be kept waiting for its turn, so then it is asked for again.
-            Answer::Body(body) => {
+            Some(Answer::Body(body)) => {
                 slot = Arc::clone(&work.slots).try_acquire_owned().ok();
                 first = slot.is_some().then_some(body);
             }

@@ -102,7 +102,7 @@ impl Asker {
         }
         let etag = match etag {
             Some(etag) => Some(etag),
-            None => self.etag_of(wanted.pages, effort).await?,
+            None => self.etag_of(wanted.pages, effort).await,
         };
         let submitted_at = self.clock.now();
         let request = match self.status(&submission, effort).await? {
@@ -190,11 +190,16 @@ impl Asker {
         }
     }
 
-    /// The ETag that a request is answered with; the answer's body is let go.
-    async fn etag_of(&self, request: &Request, effort: &mut Effort) -> Result<Option<Vec<u8>>, SourceError> {
-        match self.ask(request, None, effort).await? {
-            Answer::Body(body) => Ok(body.etag),
-            Answer::NotModified => Ok(None),
+    /// The ETag that a request is answered with; the answer's body is let go. Asked once: a report may be wanted just
+    /// because the pages are in trouble.
+    async fn etag_of(&self, request: &Request, effort: &mut Effort) -> Option<Vec<u8>> {
+        match self.once(request, None, effort).await {
+            Ok(Answer::Body(body)) => body.etag,
+            Ok(Answer::NotModified) => None,
+            Err(error) => {
+                tracing::info!("a report is asked for without knowing the ETag of its pages: {error}");
+                None
+            }
         }
     }
 

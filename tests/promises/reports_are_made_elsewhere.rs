@@ -316,6 +316,24 @@ fn pages_that_tear_at_each_read_give_way_to_a_report() {
 }
 
 #[test]
+fn a_report_is_had_where_pages_are_in_trouble() {
+    let scene = Scene::new();
+    scene.api.on(USAGE, [Answer::error(503, "Busy.")]);
+    let (slice, ..) = scene.sync();
+    assert_eq!((slice.outcome, slice.etag, slice.tear_check), (SliceOutcome::Published, None, None));
+    scene.holds([1, 2, 3]);
+
+    // Also when there is a file whose ETag would be asked for.
+    let scene = Scene::new();
+    assert_eq!(scene.sync().0.outcome, SliceOutcome::Published);
+    scene.api.on(USAGE, [Answer::error(503, "Busy.")]);
+    scene.host.on(BLOB, [Answer::of(200, "text/csv", csv([9]))]);
+    let (slice, ..) = scene.sync();
+    assert_eq!(slice.outcome, SliceOutcome::Published);
+    scene.holds([9]);
+}
+
+#[test]
 fn large_files_are_renewed_by_a_report_where_nothing_else_is_said() {
     let scene = Scene::new();
     scene

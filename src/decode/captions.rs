@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use super::csv::{self, Field};
 use crate::contract::{ApiVersion, ColumnType, Contract};
 
+/// The only id that the older report has.
+const SUBSCRIPTION_ID: &str = "subscription_id";
+
 /// What a field of a record is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
@@ -33,8 +36,9 @@ pub(super) struct Captions {
     names: HashMap<String, Use>,
     /// Columns without which a table is not one of this dataset, with their fields' names.
     needed: Vec<(usize, String)>,
-    /// The columns of reports of each version.
-    reports: Vec<Vec<usize>>,
+    /// The columns of the report of the contract's version, and how many of them the older report has.
+    of_version: Vec<usize>,
+    in_older: usize,
 }
 
 /// The captions of one table.
@@ -75,28 +79,29 @@ impl Captions {
         let date = contract.date_column();
         let cost = columns.iter().position(|column| column.column == "cost");
         let needed = date.into_iter().chain(cost).map(|at| (at, columns[at].field.clone())).collect();
-        let of_version = |version: &ApiVersion| {
-            (0..columns.len())
-                .filter(|at| columns[*at].kind != ColumnType::Map && contract.versions_of(*at).contains(version))
-                .collect()
-        };
-        let reports = [ApiVersion::V2, ApiVersion::V3].iter().map(of_version).collect();
-        Captions { names, needed, reports }
+        let is_in =
+            |at: &usize, version| columns[*at].kind != ColumnType::Map && contract.versions_of(*at).contains(&version);
+        let of_version = (0..columns.len()).filter(|at| is_in(at, contract.api_version())).collect();
+        // It has no ids but that of the subscription.
+        let is_id = |at: &usize| columns[*at].kind == ColumnType::Id && columns[*at].column != SUBSCRIPTION_ID;
+        let in_older = (0..columns.len()).filter(|at| is_in(at, ApiVersion::V2) && !is_id(at)).count();
+        Captions { names, needed, of_version, in_older }
     }
 
-    /// Whether these are exactly the captions of a version's report, so that none can be missing at their end. The older
-    /// report shows that by a comma.
+    /// Whether these are exactly the captions of a report of the contract's version, so that none can be missing at their
+    /// end; or those of the older report up to the comma behind them.
     pub(super) fn are_all_in(&self, header: &Header) -> bool {
-        if header.is_older {
-            return header.uses.last().is_some_and(|(known, _)| *known == Use::Nothing);
-        }
         let mut columns: Vec<_> = header
             .uses
             .iter()
             .filter_map(|(known, _)| if let Use::Column(column) = known { Some(*column) } else { None })
             .collect();
+        if header.is_older {
+            let ends = header.uses.last().is_some_and(|(known, _)| *known == Use::Nothing);
+            return ends && columns.len() == self.in_older;
+        }
         columns.sort_unstable();
-        columns.len() == header.uses.len() && self.reports.contains(&columns)
+        columns.len() == header.uses.len() && self.of_version == columns
     }
 
     /// Looks at the fields of a line: captions are known names, most of them.

@@ -58,6 +58,17 @@ struct PageCounts {
     strays: StrayRows,
 }
 
+/// What tells that a row is of the dataset that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KnownBy {
+    /// What stands around it.
+    Envelope,
+    /// A field that it has.
+    Field,
+    /// An amount that it has.
+    Amount,
+}
+
 /// The rows of the row group at work and their counts.
 struct Rows {
     contract: Arc<Contract>,
@@ -70,8 +81,7 @@ struct Rows {
     /// The column of tags, when they are wanted as a map too.
     tags_of_map: Option<usize>,
     max_row_bytes: usize,
-    /// Nothing around the rows tells that they are of this dataset, so they have to.
-    needs_known_field: bool,
+    known_by: KnownBy,
     /// Bytes of what is known of rows to come that may outlive a row group.
     most_kept: usize,
     /// Rows that are committed.
@@ -106,7 +116,11 @@ impl Decoder {
             scope: options.scope,
             committed_scope: options.scope,
             max_row_bytes: options.max_row_bytes,
-            needs_known_field: matches!(options.form, Form::List | Form::One),
+            known_by: match options.form {
+                Form::List => KnownBy::Field,
+                Form::One => KnownBy::Amount,
+                _ => KnownBy::Envelope,
+            },
             most_kept: options.group_bytes / 4 * 3,
             committed: 0,
             committed_bytes: 0,
@@ -308,6 +322,16 @@ impl Rows {
         });
     }
 
+    /// Does the newest row show that it is of this dataset, where nothing around it does? A balance has amounts.
+    fn knows_newest_row(&self) -> bool {
+        let is_amount = |at: &usize| self.contract.columns()[*at].kind == ColumnType::Decimal;
+        match self.known_by {
+            KnownBy::Envelope => true,
+            KnownBy::Field => self.decoder.knows_newest_row(|_| true),
+            KnownBy::Amount => self.decoder.knows_newest_row(|at| is_amount(&at)),
+        }
+    }
+
     /// The name of a column of the decoder, or of one behind them.
     fn column_name(&self, at: usize) -> &str {
         match at.cmp(&self.decoder.extra) {
@@ -384,7 +408,7 @@ impl RowSink for Rows {
                 }
                 self.reject(None, TOO_LONG, &input[..end.min(4_096)]);
             }
-            Row::Taken if self.needs_known_field && !self.decoder.knows_newest_row() => {
+            Row::Taken if !self.knows_newest_row() => {
                 self.decoder.take_back();
                 self.reject(None, "the row has no field of this dataset", &input[..end]);
             }

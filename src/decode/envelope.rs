@@ -10,6 +10,8 @@ pub(super) enum EnvelopeField {
     Rows,
     /// The address of the next page.
     NextLink,
+    /// What went wrong, where a service says so in place of an answer.
+    Error,
     /// Anything else.
     Other,
 }
@@ -20,6 +22,8 @@ pub(super) fn envelope_field(name: &[u8]) -> EnvelopeField {
         EnvelopeField::Rows
     } else if name.eq_ignore_ascii_case(b"nextLink") {
         EnvelopeField::NextLink
+    } else if name.eq_ignore_ascii_case(b"error") {
+        EnvelopeField::Error
     } else {
         EnvelopeField::Other
     }

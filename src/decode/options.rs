@@ -25,7 +25,7 @@ pub enum RowScope {
     OfRow,
 }
 
-/// How a [`Decoder`] reads.
+/// How a [`Decoder`](super::Decoder) reads.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {

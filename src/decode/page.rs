@@ -6,7 +6,7 @@
 use super::envelope::{EnvelopeField, WrongLink, envelope_field, is_envelope, link};
 use super::error::DecodeError;
 use super::frame::ValueEnd;
-use super::token::{self, Stop};
+use super::token::{self, Stop, Value};
 
 /// The form of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -326,7 +326,7 @@ impl PageReader {
     /// A token over the bound is over.
     fn skipped(&mut self, beginning: &[u8], sink: &mut impl RowSink) -> Result<(), DecodeError> {
         match self.state {
-            State::EnvelopeValue(EnvelopeField::Other) => self.state = State::EnvelopeNext,
+            State::EnvelopeValue(EnvelopeField::Other | EnvelopeField::Error) => self.state = State::EnvelopeNext,
             State::Row { .. } => {
                 sink.oversized(beginning);
                 self.state = State::RowNext;
@@ -412,6 +412,9 @@ impl PageReader {
                         return form(TOO_LONG);
                     }
                     self.next_link = link(value).or_else(|_: WrongLink| form("`nextLink` is neither text nor null"))?;
+                }
+                if field == EnvelopeField::Error && matches!(value, Value::Nested(_)) {
+                    return form("it holds an error");
                 }
                 self.state = State::EnvelopeNext;
                 Ok(end)
@@ -500,7 +503,7 @@ impl PageReader {
             EnvelopeField::Rows if self.has_rows => return form("two `data` keys"),
             EnvelopeField::Rows => self.has_rows = true,
             EnvelopeField::NextLink => {}
-            EnvelopeField::Other => sink.envelope_field(name),
+            EnvelopeField::Error | EnvelopeField::Other => sink.envelope_field(name),
         }
         self.state = State::Colon(field);
         Ok(end)

@@ -50,6 +50,8 @@ pub(super) struct RowDecoder {
     /// The column of a field that has other names in other versions, and the name that the row at work had it under.
     aliased: Option<usize>,
     alias: Vec<u8>,
+    /// The row at work had the field under further names.
+    had_others: bool,
     pub(super) group: Group,
     /// Learns to expect rows; none when every value is to be read.
     learner: Option<Learner>,
@@ -99,6 +101,7 @@ impl RowDecoder {
                 (names > 1 && column.kind == ColumnType::Decimal).then_some(at)
             }),
             alias: Vec::new(),
+            had_others: false,
             extra: columns.len() - 1,
             filled: vec![0; columns.len()],
             codes: vec![NULL_CODE; columns.len()],
@@ -329,12 +332,14 @@ impl RowDecoder {
         let (name, _) = token::key(input, key_at)?;
         let name = super::text::unescape(name, &mut self.shared.scratch).0.to_ascii_lowercase();
         if self.filled[column] != self.row_number {
-            self.alias = name;
+            (self.alias, self.had_others) = (name, false);
             return Ok(None);
         }
-        if self.alias == name {
+        // Of one name the last value counts, unless another one has said the same.
+        if self.alias == name && !self.had_others {
             return Ok(None);
         }
+        self.had_others = true;
         if self.refused.iter().any(|(refused, _)| *refused == column) {
             let (_, end) = token::value(input, at, 1)?;
             self.duplicate_keys += 1;
@@ -452,9 +457,9 @@ impl RowDecoder {
         self.unknown.names()
     }
 
-    /// Had the newest row a field of the contract? One that came as expected had.
-    pub(super) fn knows_newest_row(&self) -> bool {
-        !self.was_plain || self.filled[..self.extra].contains(&self.row_number)
+    /// Had the newest row a field of one of these columns? One that came as expected is as others were.
+    pub(super) fn knows_newest_row(&self, is_wanted: impl Fn(usize) -> bool) -> bool {
+        !self.was_plain || (0..self.extra).any(|at| self.filled[at] == self.row_number && is_wanted(at))
     }
 
     /// Takes the newest row back.

@@ -134,16 +134,8 @@ enum Under {
 
 const PARTS: [&str; 3] = ["month", "day", "year"];
 
-/// Columns that reports of version 2 lack.
-const ONLY_IN_VERSION_3: [&str; 7] = [
-    "service_name",
-    "service_tier",
-    "location",
-    "charges_billed_separately",
-    "part_number",
-    "resource_guid",
-    "offer_id",
-];
+/// Columns that the older report has.
+const IN_OLDER_REPORTS: usize = 28;
 
 /// Captions by their names, as they are shown and as they are compared.
 struct Captions {
@@ -175,18 +167,14 @@ impl Captions {
         Ok(Some(Captions { names, under }))
     }
 
-    /// Whether no caption can be missing behind them: they are those of a version's report, or of the older one up to the
-    /// comma at its end.
+    /// Whether no caption can be missing behind them: they are those of version 3, or of the older report up to the comma at
+    /// its end.
     fn tell_their_end(&self, columns: &[Column]) -> bool {
+        let named = self.under.iter().filter(|under| matches!(under, Under::Column(_))).count();
         if self.is_older() {
-            return self.under.last() == Some(&Under::Nothing);
+            return self.under.last() == Some(&Under::Nothing) && named == IN_OLDER_REPORTS;
         }
-        let has = |column: &Column| {
-            self.under.iter().any(|under| matches!(under, Under::Column(at) if columns[*at].column == column.column))
-        };
-        let older = columns.iter().filter(|column| !ONLY_IN_VERSION_3.contains(&column.column.as_str()));
-        let is_all = columns.iter().all(has) && self.under.len() == columns.len();
-        is_all || (older.clone().all(has) && self.under.len() == older.count())
+        named == columns.len() && self.under.len() == columns.len()
     }
 
     fn is_older(&self) -> bool {

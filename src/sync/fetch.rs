@@ -201,8 +201,11 @@ impl Asker {
         loop {
             let file = match self.report_file(reported, etag_of_pages.take(), effort).await {
                 Ok(file) => file,
-                Err(Missing { error, is_lost: true }) => return Err(ReadError::NoReport(error)),
-                Err(Missing { error, is_lost: false }) => return Err(error.into()),
+                // Whatever the service has against it, but one that is on its way.
+                Err(Missing { error, is_late: false, .. }) if error.kind == ErrorKind::Unavailable => {
+                    return Err(ReadError::NoReport(error));
+                }
+                Err(Missing { error, .. }) => return Err(error.into()),
             };
             match self.page(pipeline, &file.request, 1, None, effort).await {
                 Ok((page, _)) => {

@@ -60,19 +60,22 @@ pub(super) struct Missing {
     pub(super) error: RunError,
     /// Nor will it ever be: there is no such report.
     pub(super) is_lost: bool,
+    /// It is being made.
+    pub(super) is_late: bool,
 }
 
 impl From<RunError> for Missing {
     fn from(error: RunError) -> Self {
-        Missing { error, is_lost: false }
+        Missing { error, is_lost: false, is_late: false }
     }
 }
 
 impl From<SourceError> for Missing {
     fn from(error: SourceError) -> Self {
         // Addresses that are refused were noted so.
-        let is_lost = matches!(error.status(), Some(400 | 404 | 410)) || matches!(error, SourceError::Content { .. });
-        Missing { error: error.into(), is_lost }
+        let is_lost =
+            matches!(error.status(), Some(400 | 404 | 405 | 410 | 501)) || matches!(error, SourceError::Content { .. });
+        Missing { error: error.into(), is_lost, is_late: false }
     }
 }
 
@@ -94,7 +97,7 @@ impl Asker {
                 }
                 Err(late @ Missing { is_lost: false, .. }) => return Err(late),
                 // What is noted is of no use: a fresh one is made.
-                Err(Missing { error, is_lost: true }) => {
+                Err(Missing { error, is_lost: true, .. }) => {
                     tracing::info!("{}: that report is of no use: {}", wanted.slice, error.message);
                 }
             }
@@ -108,7 +111,7 @@ impl Asker {
         let request = match self.status(&submission, effort).await? {
             ReportStatus::Ready { blob } => self.client.blob_request(&submission, &blob, &self.key)?,
             ReportStatus::Failed { status } => {
-                return Err(Missing { error: never_made(&submission, &status), is_lost: true });
+                return Err(Missing { error: never_made(&submission, &status), is_lost: true, is_late: false });
             }
             ReportStatus::Pending { ask: None, .. } => {
                 let error = SourceError::broken(&submission, "the answer names no reportUrl");
@@ -138,7 +141,7 @@ impl Asker {
             match self.status(&request, effort).await? {
                 ReportStatus::Ready { blob } => return Ok(self.client.blob_request(submission, &blob, &self.key)?),
                 ReportStatus::Failed { status } => {
-                    return Err(Missing { error: never_made(submission, &status), is_lost: true });
+                    return Err(Missing { error: never_made(submission, &status), is_lost: true, is_late: false });
                 }
                 ReportStatus::Pending { status, ask } => {
                     if wait > self.policy.max_wait.saturating_sub(effort.waited) {
@@ -149,7 +152,7 @@ impl Asker {
                         let error = RunError::new(ErrorKind::Unavailable, message).with_hint(
                             "run again within the hour to take the same report up, or allow longer waits with --max-wait",
                         );
-                        return Err(Missing { error, is_lost: false });
+                        return Err(Missing { error, is_lost: false, is_late: true });
                     }
                     self.wait_for_service(
                         &request,

@@ -41,6 +41,7 @@ fn the_amount_stands_in_one_column_whatever_its_name() {
         assert_eq!(costs(&[row]), [three], "{row}");
         assert_eq!(costs(&[r#""cost":3"#, row, row]), [three; 3], "{row}");
     }
+    assert_eq!(costs(&[r#""cost":null,"extendedCost":3,"cost":null"#]), [three]);
     assert_eq!(costs(&[r#""cost":null,"extendedCost":null"#]), ["null"]);
 }
 
@@ -49,4 +50,6 @@ fn two_amounts_for_one_reject_their_row() {
     let rejected = "two names of one field hold different amounts";
     assert_eq!(costs(&[r#""cost":1"#, r#""cost":3,"extendedCost":4"#]), ["1.000000000000000000", rejected]);
     assert_eq!(costs(&[r#""cost":1"#, r#""extendedCost":4,"cost":3"#]), ["1.000000000000000000", rejected]);
+    let third = r#""cost":1,"extendedCost":1,"cost":2"#;
+    assert_eq!(costs(&[r#""cost":1"#, third]), ["1.000000000000000000", rejected]);
 }

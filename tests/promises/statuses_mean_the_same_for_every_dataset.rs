@@ -142,6 +142,9 @@ fn an_answer_that_is_of_no_dataset_replaces_nothing() {
         (0, format!("[{error}]")),
         (0, error.to_owned()),
         (2, "[{}]".to_owned()),
+        (1, r#"{"id":"x","message":"try later"}"#.to_owned()),
+        (2, format!(r#"{{"data":[],{}"#, &error[1..])),
+        (3, format!(r#"{{"data":[],{}"#, &error[1..])),
     ] {
         let (server, place) = (server(), Place::new());
         assert_eq!(sync(&server, &place).1, 0);

@@ -37,18 +37,13 @@ impl RowDecoder {
         for ((known, name), field) in header.uses.iter().zip(fields) {
             if let Use::Column(column) = known
                 && field.doubled
-                && self.is_as_before(*column, &record.text[field.start..field.end])
             {
+                self.doubled_value(*column, record, *field, &mut scratch);
                 continue;
             }
             let text = csv::plain(record.text, *field, &mut scratch);
             match known {
-                Use::Column(column) => {
-                    self.csv_value(*column, text, header.is_older);
-                    if field.doubled {
-                        self.remember(*column, &record.text[field.start..field.end], text);
-                    }
-                }
+                Use::Column(column) => self.csv_value(*column, text, header.is_older),
                 Use::Enrollment if !self.shared.is_of_enrollment(text) => self.refuse_enrollment(),
                 Use::Nothing if !text.is_empty() => self.refused.push((self.extra, "a value under no caption")),
                 Use::Extra if !text.is_empty() => {
@@ -66,6 +61,17 @@ impl RowDecoder {
             self.refused.push((date, WRONG_PARTS));
         }
         self.end_record(extra)
+    }
+
+    /// Takes a field with doubled quotes into a column.
+    #[inline(never)] // few fields are, and the loop over all is quicker without its code
+    fn doubled_value(&mut self, column: usize, record: Record<'_>, field: csv::Field, scratch: &mut Vec<u8>) {
+        let raw = &record.text[field.start..field.end];
+        if !self.is_as_before(column, raw) {
+            let text = csv::plain(record.text, field, scratch);
+            self.csv_value(column, text, record.header.is_older);
+            self.remember(column, raw, text);
+        }
     }
 
     /// Takes the value before once more when a field with doubled quotes is that of the value to the byte: undoing them
@@ -96,7 +102,7 @@ impl RowDecoder {
     }
 
     /// Takes the text of a field into a column.
-    #[inline]
+    #[inline(always)] // the loop over a record's fields
     fn csv_value(&mut self, column: usize, text: &[u8], is_older: bool) {
         self.filled[column] = self.row_number;
         let is_pushed = self.group.place(column) == Place::Pushed;

@@ -47,10 +47,12 @@ pub(super) struct RowDecoder {
     pub(super) kinds: Vec<ColumnType>,
     pub(super) names: Vec<String>,
     pub(super) date_column: Option<usize>,
-    /// The column of a field that has other names in other versions, and the name that the row at work had it under.
+    /// The column of a field that has other names in other versions. When a row had it twice: its first name there, and
+    /// which row that was.
     aliased: Option<usize>,
     alias: Vec<u8>,
-    /// The row at work had the field under further names.
+    alias_of: u64,
+    /// That row had the field under further names.
     had_others: bool,
     pub(super) group: Group,
     /// Learns to expect rows; none when every value is to be read.
@@ -101,6 +103,7 @@ impl RowDecoder {
                 (names > 1 && column.kind == ColumnType::Decimal).then_some(at)
             }),
             alias: Vec::new(),
+            alias_of: 0,
             had_others: false,
             extra: columns.len() - 1,
             filled: vec![0; columns.len()],
@@ -326,16 +329,16 @@ impl RowDecoder {
         Ok((target, value_at))
     }
 
-    /// Looks at a value that comes under one of several names of its field. When the row had it under another name
-    /// before, says where it ends: it has to be the same amount, and nothing takes away nothing.
+    /// Looks at a value of a field that has several names, which the row had before. When it was under another name, says
+    /// where it ends: it has to be the same amount, and nothing takes away nothing.
+    #[cold]
     fn other_name(&mut self, input: &[u8], key_at: usize, at: usize, column: usize) -> Result<Option<usize>, Stop> {
-        let (name, _) = token::key(input, key_at)?;
-        let name = super::text::unescape(name, &mut self.shared.scratch).0.to_ascii_lowercase();
-        if self.filled[column] != self.row_number {
-            (self.alias, self.had_others) = (name, false);
-            return Ok(None);
+        if self.alias_of != self.row_number {
+            (self.alias, self.alias_of, self.had_others) = (self.first_name(input, column)?, self.row_number, false);
         }
         // Of one name the last value counts, unless another one has said the same.
+        let (name, _) = token::key(input, key_at)?;
+        let name = super::text::unescape(name, &mut self.shared.scratch).0.to_ascii_lowercase();
         if self.alias == name && !self.had_others {
             return Ok(None);
         }
@@ -367,15 +370,28 @@ impl RowDecoder {
         Ok(Some(end))
     }
 
+    /// The name under which the row has a column's field first.
+    fn first_name(&mut self, input: &[u8], column: usize) -> Result<Vec<u8>, Stop> {
+        let mut at = 0;
+        loop {
+            let (name, value_at) = token::key(input, skip_space(input, at + 1))?;
+            let name = super::text::unescape(name, &mut self.shared.scratch).0.to_ascii_lowercase();
+            if self.fields.get(&name) == Some(&column) {
+                return Ok(name);
+            }
+            at = skip_space(input, token::value(input, value_at, 1)?.1);
+        }
+    }
+
     /// Takes the value at `at` into a column and returns where it ends.
     fn column_value(&mut self, input: &[u8], key_at: usize, at: usize, column: usize) -> Result<usize, Stop> {
-        if self.aliased == Some(column)
-            && let Some(end) = self.other_name(input, key_at, at, column)?
-        {
-            return Ok(end);
-        }
         let is_pushed = self.group.place(column) == Place::Pushed;
         if self.filled[column] == self.row_number {
+            if self.aliased == Some(column)
+                && let Some(end) = self.other_name(input, key_at, at, column)?
+            {
+                return Ok(end);
+            }
             if is_pushed {
                 self.group.take_back(column);
             }

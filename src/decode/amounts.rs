@@ -58,10 +58,7 @@ impl AmountsColumn {
                 return Err(NO_LIST);
             }
             has_more |= self.element(at, object, shared)?;
-            place = token::skip_space(json, end);
-            if json.get(place) == Some(&b',') {
-                place = token::skip_space(json, place + 1);
-            }
+            place = token::behind_comma(json, end);
         }
         Ok(has_more)
     }
@@ -84,10 +81,7 @@ impl AmountsColumn {
             } else {
                 has_more = true;
             }
-            place = token::skip_space(object, end);
-            if object.get(place) == Some(&b',') {
-                place = token::skip_space(object, place + 1);
-            }
+            place = token::behind_comma(object, end);
         }
         self.bytes += name.as_ref().map_or(0, String::len) + size_of::<Option<i128>>() + size_of::<Option<String>>();
         self.names.push(name);

@@ -77,10 +77,7 @@ fn pairs_of(text: &str) -> Option<Pairs> {
                 pairs.push((key, value));
             }
         }
-        at = token::skip_space(json, end);
-        if json.get(at) == Some(&b',') {
-            at = token::skip_space(json, at + 1);
-        }
+        at = token::behind_comma(json, end);
     }
     Some(pairs)
 }

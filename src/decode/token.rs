@@ -223,6 +223,13 @@ pub(super) fn key(input: &[u8], at: usize) -> Result<(RawText<'_>, usize), Stop>
     Ok((name, skip_space(input, colon + 1)))
 }
 
+/// Where the next key or element begins, or the closing bracket stands, behind one that ended at `end`. For text that was
+/// read as a whole before, and is known to be JSON.
+pub(super) fn behind_comma(input: &[u8], end: usize) -> usize {
+    let at = skip_space(input, end);
+    if input.get(at) == Some(&b',') { skip_space(input, at + 1) } else { at }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

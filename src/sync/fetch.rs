@@ -9,7 +9,7 @@ use super::pipeline::{Committed, Pipeline};
 use super::progress::SoFar;
 use super::route::Route;
 use super::sanity::Expected;
-use super::submission::{Missing, Reported, may_submit_again};
+use super::submission::{Absence, Missing, Reported, may_submit_again};
 use super::writer::{Origin, PageError, SliceWriter};
 use super::{ErrorKind, RunError, SliceReport};
 use crate::contract::Slice;
@@ -119,7 +119,7 @@ impl Asker {
                 }
             };
             let read = self.interrupt.or(read).await;
-            let why = match read.unwrap_or_else(|interrupted| Err(interrupted.into())) {
+            let error = match read.unwrap_or_else(|interrupted| Err(interrupted.into())) {
                 Ok(WholeRead { answer: Some(answer), .. }) if answer_in_place == Some(&answer) => {
                     pipeline.abandon().await;
                     return Ok(None);
@@ -137,37 +137,28 @@ impl Asker {
                     *report = finished.report;
                     return finished.staged.map(Some);
                 }
-                // What is staged is gone when this returns.
-                Err(ReadError::Failed(error)) => {
-                    pipeline.abandon().await;
-                    return Err(with_both(torn, error));
-                }
+                Err(error) => error,
+            };
+            // What is staged is gone when this returns.
+            pipeline.abandon().await;
+            let why = match error {
                 // Pages that tore already are not asked for again.
-                Err(ReadError::NoReport(error)) if may_change && torn.is_none() => {
-                    pipeline.abandon().await;
+                ReadError::NoReport(error) if may_change && torn.is_none() => {
                     tracing::warn!("{slice}: {error}: pages are asked for instead");
                     (route, reads, may_change) = (Route::Pages, 0, false);
                     continue;
                 }
-                Err(ReadError::NoReport(error)) => {
-                    pipeline.abandon().await;
-                    return Err(with_both(torn, error));
-                }
-                Err(ReadError::Gone(error)) => {
-                    pipeline.abandon().await;
-                    return Err(with_both(torn, error.into()));
-                }
-                Err(ReadError::Wrong(why)) if wrong_before.as_ref() == Some(&why) => {
-                    pipeline.abandon().await;
+                ReadError::Failed(error) | ReadError::NoReport(error) => return Err(with_both(torn, error)),
+                ReadError::Gone(error) => return Err(with_both(torn, error.into())),
+                ReadError::Wrong(why) if wrong_before.as_ref() == Some(&why) => {
                     return Err(SourceError::content(request, why).into());
                 }
-                Err(ReadError::Wrong(why)) => {
+                ReadError::Wrong(why) => {
                     wrong_before = Some(why.clone());
                     why
                 }
-                Err(ReadError::Again(why)) => why,
+                ReadError::Again(why) => why,
             };
-            pipeline.abandon().await;
             // What was called is told once.
             let told = format!("{}: ", request.call());
             let why = why.strip_prefix(&told).unwrap_or(&why);
@@ -202,7 +193,7 @@ impl Asker {
             let file = match self.report_file(reported, etag_of_pages.take(), effort).await {
                 Ok(file) => file,
                 // Whatever the service has against it, but one that is on its way.
-                Err(Missing { error, is_late: false, .. }) if error.kind == ErrorKind::Unavailable => {
+                Err(Missing { error, how }) if how != Absence::Late && error.kind == ErrorKind::Unavailable => {
                     return Err(ReadError::NoReport(error));
                 }
                 Err(Missing { error, .. }) => return Err(error.into()),

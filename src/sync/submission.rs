@@ -58,15 +58,33 @@ pub(super) struct ReportFile {
 /// Why a report's file cannot be had now.
 pub(super) struct Missing {
     pub(super) error: RunError,
-    /// Nor will it ever be: there is no such report.
-    pub(super) is_lost: bool,
+    pub(super) how: Absence,
+}
+
+/// What that says of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// There is none, nor will there be.
+    Lost,
     /// It is being made.
-    pub(super) is_late: bool,
+    Late,
+    /// Nothing: it could not be asked about.
+    Unknown,
+}
+
+impl Missing {
+    /// The service says that it will not make the report.
+    fn never_made(submission: &Request, status: &str) -> Self {
+        let message = format!("{}: the service made no report, status {status}", submission.call());
+        let error = RunError::new(ErrorKind::Unavailable, message)
+            .with_hint("run again later, or fetch pages with --via json; the file in place stays");
+        Missing { error, how: Absence::Lost }
+    }
 }
 
 impl From<RunError> for Missing {
     fn from(error: RunError) -> Self {
-        Missing { error, is_lost: false, is_late: false }
+        Missing { error, how: Absence::Unknown }
     }
 }
 
@@ -75,7 +93,7 @@ impl From<SourceError> for Missing {
         // Addresses that are refused were noted so.
         let is_lost =
             matches!(error.status(), Some(400 | 404 | 405 | 410 | 501)) || matches!(error, SourceError::Content { .. });
-        Missing { error: error.into(), is_lost, is_late: false }
+        Missing { error: error.into(), how: if is_lost { Absence::Lost } else { Absence::Unknown } }
     }
 }
 
@@ -95,11 +113,11 @@ impl Asker {
                 Ok(request) => {
                     return Ok(ReportFile { request, etag: noted.etag.and_then(|etag| STANDARD.decode(etag).ok()) });
                 }
-                Err(late @ Missing { is_lost: false, .. }) => return Err(late),
                 // What is noted is of no use: a fresh one is made.
-                Err(Missing { error, is_lost: true, .. }) => {
+                Err(Missing { error, how: Absence::Lost }) => {
                     tracing::info!("{}: that report is of no use: {}", wanted.slice, error.message);
                 }
+                Err(missing) => return Err(missing),
             }
             self.forget_report(wanted)?;
         }
@@ -111,7 +129,7 @@ impl Asker {
         let request = match self.status(&submission, effort).await? {
             ReportStatus::Ready { blob } => self.client.blob_request(&submission, &blob, &self.key)?,
             ReportStatus::Failed { status } => {
-                return Err(Missing { error: never_made(&submission, &status), is_lost: true, is_late: false });
+                return Err(Missing::never_made(&submission, &status));
             }
             ReportStatus::Pending { ask: None, .. } => {
                 let error = SourceError::broken(&submission, "the answer names no reportUrl");
@@ -122,7 +140,7 @@ impl Asker {
                 match self.wait_for(&submission, &ask, effort).await {
                     Ok(request) => request,
                     Err(missing) => {
-                        if missing.is_lost {
+                        if missing.how == Absence::Lost {
                             self.forget_report(wanted)?;
                         }
                         return Err(missing);
@@ -141,7 +159,7 @@ impl Asker {
             match self.status(&request, effort).await? {
                 ReportStatus::Ready { blob } => return Ok(self.client.blob_request(submission, &blob, &self.key)?),
                 ReportStatus::Failed { status } => {
-                    return Err(Missing { error: never_made(submission, &status), is_lost: true, is_late: false });
+                    return Err(Missing::never_made(submission, &status));
                 }
                 ReportStatus::Pending { status, ask } => {
                     if wait > self.policy.max_wait.saturating_sub(effort.waited) {
@@ -152,7 +170,7 @@ impl Asker {
                         let error = RunError::new(ErrorKind::Unavailable, message).with_hint(
                             "run again within the hour to take the same report up, or allow longer waits with --max-wait",
                         );
-                        return Err(Missing { error, is_lost: false, is_late: true });
+                        return Err(Missing { error, how: Absence::Late });
                     }
                     self.wait_for_service(
                         &request,
@@ -211,10 +229,11 @@ impl Asker {
         let Some(bytes) = wanted.lake.note(wanted.slice)? else { return Ok(None) };
         let noted: Option<Noted> = serde_json::from_slice(&bytes).ok();
         let is_young = |noted: &Noted| {
-            let submitted = DateTime::parse_from_rfc3339(&noted.submitted_at).ok()?;
-            (self.clock.now() - submitted.to_utc()).to_std().ok().filter(|age| *age < LIFETIME)
+            let submitted = DateTime::parse_from_rfc3339(&noted.submitted_at).ok();
+            let age = submitted.and_then(|submitted| (self.clock.now() - submitted.to_utc()).to_std().ok());
+            age.is_some_and(|age| age < LIFETIME)
         };
-        Ok(noted.filter(|noted| noted.request == submission.text() && is_young(noted).is_some()))
+        Ok(noted.filter(|noted| noted.request == submission.text() && is_young(noted)))
     }
 
     fn note(
@@ -243,10 +262,4 @@ impl Asker {
 /// Whether another report may be submitted after so many whose file was gone.
 pub(super) fn may_submit_again(gone: u32) -> bool {
     gone <= FRESH
-}
-
-fn never_made(submission: &Request, status: &str) -> RunError {
-    let message = format!("{}: the service made no report, status {status}", submission.call());
-    RunError::new(ErrorKind::Unavailable, message)
-        .with_hint("run again later, or fetch pages with --via json; the file in place stays")
 }

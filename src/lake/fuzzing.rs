@@ -127,7 +127,7 @@ impl OneFile {
 
     fn file(&self) -> StoredFile {
         let name = format!("{}/data.parquet", layout::partition(&self.slice));
-        StoredFile { slice: self.slice.clone(), name, bytes: self.bytes.len() as u64 }
+        StoredFile { slice: self.slice.clone(), name, bytes: self.bytes.len() as u64, version: None }
     }
 }
 
@@ -159,6 +159,10 @@ impl Store for OneFile {
     }
 
     fn keep_newest(&self, _: &str, _: usize) -> Result<(), LakeError> {
+        unreachable!("nothing is written")
+    }
+
+    fn clean(&self) -> Result<Vec<String>, LakeError> {
         unreachable!("nothing is written")
     }
 

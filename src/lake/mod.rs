@@ -11,9 +11,9 @@
 //!                    rejected/ runs/     rejected rows and run reports
 //! ```
 //!
-//! Whatever moment a run dies, each slice has exactly one whole version. A [`Run`] writes into its own staging folder,
-//! and a finished file replaces the one in place by an exchange of their folders; the replaced one is dropped at the
-//! run's end. The state has no other home than the file's footer, so there is nothing that could disagree with it.
+//! Whatever moment a run dies, each slice has exactly one whole version. On local disk a [`Run`] writes into its own
+//! staging folder, and a finished file replaces the one in place by an exchange of their folders; the replaced one is
+//! dropped at the run's end. In an object store a file is replaced by the request that ends its upload. The state has no other home than the file's footer, so there is nothing that could disagree with it.
 //!
 //! ```
 //! use billing_lake::contract::{Contract, Dataset, Slice, Window};
@@ -48,10 +48,14 @@ mod last_run;
 mod layout;
 mod local;
 mod parquet_file;
+mod remote;
 mod run;
 mod store;
 #[cfg(test)]
+mod suite;
+#[cfg(test)]
 mod tests;
+mod token;
 
 use std::sync::Arc;
 
@@ -59,7 +63,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{Dataset, Slice};
 
+use destination::Place;
 use local::LocalStore;
+use remote::RemoteStore;
 use store::{Store, StoredFile};
 
 pub use destination::Destination;
@@ -111,7 +117,7 @@ impl Lake {
     /// A lake of a newer version or another layout is refused ([`LakeErrorKind::Usage`]); a place that cannot be
     /// written is [`LakeErrorKind::Destination`].
     pub fn open(destination: &Destination) -> Result<Lake, LakeError> {
-        let lake = Lake::at(destination);
+        let lake = Lake::at(destination)?;
         if !lake.is_described()? {
             let description = Description { format: LAKE_FORMAT, layout: HIVE.to_owned() };
             let text = serde_json::json!(description).to_string();
@@ -126,12 +132,16 @@ impl Lake {
     ///
     /// As [`open`](Lake::open).
     pub fn open_existing(destination: &Destination) -> Result<Option<Lake>, LakeError> {
-        let lake = Lake::at(destination);
+        let lake = Lake::at(destination)?;
         Ok(lake.is_described()?.then_some(lake))
     }
 
-    fn at(destination: &Destination) -> Lake {
-        Lake { store: Arc::new(LocalStore::new(destination.path())) }
+    fn at(destination: &Destination) -> Result<Lake, LakeError> {
+        let store: Arc<dyn Store> = match &destination.place {
+            Place::Folder(path) => Arc::new(LocalStore::new(path)),
+            Place::Objects(place) => Arc::new(RemoteStore::new(place)?),
+        };
+        Ok(Lake { store })
     }
 
     /// Whether there is a `lake.json`, of a lake that this version can use.
@@ -169,24 +179,41 @@ impl Lake {
     fn files_once(&self, dataset: Dataset) -> Result<(Vec<LakeFile>, bool), LakeError> {
         let mut stored = self.store.list(dataset)?;
         stored.sort_unstable_by(|a, b| (&a.slice, &a.name).cmp(&(&b.slice, &b.name)));
-        let mut files = Vec::with_capacity(stored.len());
+        let of_slices: Vec<_> = stored.chunk_by(|a, b| a.slice == b.slice).collect();
+        let looked = self.look_at(&of_slices);
+        let mut files = Vec::with_capacity(of_slices.len());
         let mut complete = true;
-        for of_slice in stored.chunk_by(|a, b| a.slice == b.slice) {
-            let StoredFile { slice, name, .. } = &of_slice[0];
-            let state = match of_slice {
-                [file] => match footer::read(self.store.as_ref(), file)? {
-                    Some(state) => state,
-                    None => {
-                        complete = false;
-                        continue;
-                    }
-                },
-                several => Err(Unreadable::NotAlone { count: several.len() }),
+        for (of_slice, state) in of_slices.into_iter().zip(looked) {
+            let Some(state) = state? else {
+                complete = false;
+                continue;
             };
+            let StoredFile { slice, name, .. } = &of_slice[0];
             let bytes = of_slice.iter().map(|file| file.bytes).sum();
             files.push(LakeFile { slice: slice.clone(), location: name.clone(), bytes, state });
         }
         Ok((files, complete))
+    }
+
+    /// What the footers say, several read at once where the store is far away; none where a file was replaced since.
+    fn look_at(&self, of_slices: &[&[StoredFile]]) -> Vec<Result<Option<Result<FileState, Unreadable>>, LakeError>> {
+        let look = |of_slice: &&[StoredFile]| match of_slice {
+            [file] => footer::read(self.store.as_ref(), file),
+            several => Ok(Some(Err(Unreadable::NotAlone { count: several.len() }))),
+        };
+        let share = of_slices.len().div_ceil(self.store.reads_at_once()).max(1);
+        if share >= of_slices.len() {
+            return of_slices.iter().map(look).collect();
+        }
+        std::thread::scope(|scope| {
+            let shares: Vec<_> = of_slices
+                .chunks(share)
+                .map(|share| scope.spawn(move || share.iter().map(look).collect::<Vec<_>>()))
+                .collect();
+            let done =
+                shares.into_iter().map(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            done.flatten().collect()
+        })
     }
 
     /// Whether the slice has a file that readers see; its content is not looked at.
@@ -198,6 +225,16 @@ impl Lake {
     /// removed; living ones are left alone.
     pub fn begin_run(&self, run_id: &str) -> Result<Run, LakeError> {
         Run::begin(Arc::clone(&self.store), run_id)
+    }
+
+    /// Removes what dead runs left, as the next run would, and returns the names of it; living runs are left alone.
+    pub fn clean(&self) -> Result<Vec<String>, LakeError> {
+        self.store.clean()
+    }
+
+    /// Bytes of memory that a file may hold besides its row groups while it is written.
+    pub fn staged_bytes(&self) -> u64 {
+        self.store.staged_bytes()
     }
 
     /// When each slice was last asked for. A cache: nothing is known when it is lost or garbled.

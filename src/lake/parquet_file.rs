@@ -64,10 +64,12 @@ impl StagedFile {
 }
 
 impl SliceFile {
+    /// A file that begins with so many bytes that mean nothing.
     pub(super) fn new(
         slice: &Slice,
         contract: &Arc<Contract>,
         options: &WriteOptions,
+        salt: usize,
         staged: Box<dyn Staged>,
     ) -> Result<Self, LakeError> {
         let encode = |source| LakeError::Encode { slice: Box::new(slice.clone()), source };
@@ -75,8 +77,9 @@ impl SliceFile {
         let parquet_schema = ArrowSchemaConverter::new().convert(&schema).map_err(encode)?;
         let encoder = RowGroupEncoder::new(&schema, &parquet_schema, options).map_err(encode)?;
         let sink = Hashing { staged: Some(BufWriter::with_capacity(BUFFER_BYTES, staged)), hash: Sha256::new() };
-        let writer =
+        let mut writer =
             SerializedFileWriter::new(sink, parquet_schema.root_schema_ptr(), file_properties()).map_err(encode)?;
+        writer.write_all(&vec![0; salt]).map_err(|error| encode(error.into()))?;
         let counted = Counted::new(contract);
         Ok(SliceFile { slice: slice.clone(), contract: Arc::clone(contract), writer, encoder, counted })
     }

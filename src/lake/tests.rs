@@ -82,7 +82,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-fn slice() -> Slice {
+pub(super) fn slice() -> Slice {
     Slice {
         dataset: Dataset::UsageDetails,
         enrollment: "a:1".parse().unwrap(),
@@ -90,13 +90,13 @@ fn slice() -> Slice {
     }
 }
 
-fn text(rows: usize, value: impl Fn(usize) -> Option<String>) -> ArrayRef {
+pub(super) fn text(rows: usize, value: impl Fn(usize) -> Option<String>) -> ArrayRef {
     let values: Vec<_> = (0..rows).map(value).collect();
     Arc::new(values.iter().map(Option::as_deref).collect::<DictionaryArray<Int32Type>>())
 }
 
 /// Rows of usage details with these columns, and nulls in all others.
-fn batch(rows: usize, columns: &[(&str, ArrayRef)]) -> RecordBatch {
+pub(super) fn batch(rows: usize, columns: &[(&str, ArrayRef)]) -> RecordBatch {
     let schema = Contract::of(Dataset::UsageDetails).arrow_schema();
     let arrays = schema.fields().iter().map(|field| {
         let given = columns.iter().find(|(name, _)| name == field.name());
@@ -109,11 +109,11 @@ fn decimals(values: impl IntoIterator<Item = Option<i128>>) -> ArrayRef {
     Arc::new(Decimal128Array::from_iter(values).with_precision_and_scale(38, 18).unwrap())
 }
 
-fn costs(rows: usize) -> RecordBatch {
+pub(super) fn costs(rows: usize) -> RecordBatch {
     batch(rows, &[("cost", decimals(vec![Some(UNIT); rows]))])
 }
 
-fn state(rows: usize, cost: &str) -> FileState {
+pub(super) fn state(rows: usize, cost: &str) -> FileState {
     let contract = Contract::of(Dataset::UsageDetails);
     let decimal = contract.columns().iter().filter(|column| column.kind == ColumnType::Decimal);
     let mut control_totals: BTreeMap<_, _> = decimal.map(|column| (column.column.clone(), "0".to_owned())).collect();
@@ -125,7 +125,7 @@ fn stage(run: &Run) -> SliceFile {
     run.stage(&slice(), &Contract::of(Dataset::UsageDetails), &WriteOptions::default()).unwrap()
 }
 
-fn staged(run: &Run, rows: usize) -> Result<StagedFile, LakeError> {
+pub(super) fn staged(run: &Run, rows: usize) -> Result<StagedFile, LakeError> {
     let mut file = stage(run);
     file.write(costs(rows))?;
     file.finish(state(rows, &rows.to_string()))
@@ -482,6 +482,10 @@ impl Store for Watched {
         self.store.keep_newest(folder, keep)
     }
 
+    fn clean(&self) -> Result<Vec<String>, LakeError> {
+        self.store.clean()
+    }
+
     fn begin_run(&self, run: &str) -> Result<Arc<dyn store::StoreRun>, LakeError> {
         self.store.begin_run(run)
     }
@@ -553,11 +557,11 @@ fn a_newer_lake_is_refused_and_reading_creates_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let destination = Destination::local(folder.path().join("not/there"));
     assert!(Lake::open_existing(&destination).unwrap().is_none());
-    assert!(!destination.path().exists());
+    assert!(!destination.folder().unwrap().exists());
     let lake = Lake::open(&destination).unwrap();
     assert!(lake.files(Dataset::UsageDetails).unwrap().is_empty());
     assert!(Lake::open_existing(&destination).unwrap().is_some());
-    let description = destination.path().join(layout::LAKE_FILE);
+    let description = destination.folder().unwrap().join(layout::LAKE_FILE);
     assert_eq!(fs::read_to_string(&description).unwrap(), r#"{"format":1,"layout":"hive"}"#);
     for (text, kind) in [
         (r#"{"format":2,"layout":"hive"}"#, LakeErrorKind::Usage),
@@ -643,7 +647,7 @@ fn played(room: usize, arrays: &[(&str, ArrayRef)]) -> (SliceFile, Arc<Mutex<Vec
     let arrays = arrays.iter().map(|(_, array)| Arc::downgrade(array)).collect();
     let staged = Box::new(Played { room, arrays, living: Arc::clone(&living) });
     let contract = Contract::of(Dataset::UsageDetails);
-    (SliceFile::new(&slice(), &contract, &WriteOptions::default(), staged).unwrap(), living)
+    (SliceFile::new(&slice(), &contract, &WriteOptions::default(), 0, staged).unwrap(), living)
 }
 
 #[test]

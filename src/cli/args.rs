@@ -127,7 +127,7 @@ pub enum Format {
 /// Where the lake is.
 #[derive(Debug, Args)]
 pub struct LakeArgs {
-    /// Where the lake is: a path or file:// URL.
+    /// Where the lake is: a path, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or abfss:// with an account; see docs/stores.md.
     #[arg(long, env = "BILLING_LAKE_DEST", default_value = "./billing-lake", value_name = "URL")]
     pub dest: Destination,
     /// How results are printed to standard output.

@@ -159,7 +159,7 @@ impl LakeError {
                 "give a path, file:///folder, s3://bucket/prefix, az://container/prefix or abfss://container@account.dfs.core.windows.net/prefix",
             ),
             LakeError::StoreSettings { .. } => {
-                Some("the variables AWS_… or AZURE_… tell how to reach the store: see docs/lake.md")
+                Some("the variables AWS_… or AZURE_… tell how to reach the store: see docs/stores.md")
             }
             LakeError::Store { status, told, .. } => Some(store_hint(*status, told)),
             LakeError::NewerLake { .. } | LakeError::UnknownLayout { .. } => {

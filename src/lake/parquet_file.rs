@@ -35,7 +35,7 @@ pub struct SliceFile {
 pub struct StagedFile {
     pub(super) staged: Box<dyn Staged>,
     bytes: u64,
-    state: FileState,
+    pub(super) state: FileState,
 }
 
 /// Why a row group cannot be written.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::contract::{Contract, Slice};
 
-use super::store::{PrivateSide, Store, StoreRun};
+use super::store::{Store, StoreRun, Unkept};
 use super::token::token;
 use super::{LakeError, SliceFile, StagedFile, WriteOptions, layout};
 
@@ -64,7 +64,7 @@ impl Run {
     /// one that planned its query on the old one fails cleanly once that is dropped.
     pub fn publish(&self, file: StagedFile) -> Result<PublishedFile, LakeError> {
         let bytes = file.bytes();
-        let location = file.staged.publish()?;
+        let location = file.staged.publish(file.state.rows)?;
         Ok(PublishedFile { location, bytes })
     }
 
@@ -102,7 +102,7 @@ pub struct RejectedRows {
     at_store: Arc<dyn StoreRun>,
     name: String,
     lines: u64,
-    open: Option<Box<dyn PrivateSide>>,
+    open: Option<Box<dyn Unkept>>,
 }
 
 impl RejectedRows {
@@ -110,7 +110,7 @@ impl RejectedRows {
     pub fn write(&mut self, row: &serde_json::Value) -> Result<(), LakeError> {
         let open = match &mut self.open {
             Some(open) => open,
-            None => self.open.insert(self.at_store.private_side(&self.name)?),
+            None => self.open.insert(self.at_store.open(&self.name, true)?),
         };
         let mut line = row.to_string();
         line.push('\n');

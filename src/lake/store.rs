@@ -75,8 +75,9 @@ pub(super) trait StoreRun: Debug + Send + Sync {
     /// Whether files are replaced under their names, so that a reader in pieces may get pieces of two.
     fn reuses_names(&self) -> bool;
 
-    /// Opens a file that is no data and that, where the store knows owners, only the owner of the lake may read.
-    fn private_side(&self, name: &str) -> Result<Box<dyn PrivateSide>, LakeError>;
+    /// Opens a file that nobody sees until it is kept, and that only the owner of the lake may read, if asked for and where
+    /// the store knows owners.
+    fn open(&self, name: &str, for_owner_only: bool) -> Result<Box<dyn Unkept>, LakeError>;
 
     /// Drops what the run replaced and left, as its last act. What is staged and not yet published is lost.
     fn finish(&self) -> Result<(), LakeError>;
@@ -90,14 +91,14 @@ pub(super) trait Staged: Write + Debug + Send {
     /// Nothing more will be written: returns the size when all of it would survive a loss of power.
     fn seal(&mut self) -> Result<u64, LakeError>;
 
-    /// Replaces what the slice had by this file, as one act, and returns the file's name. Only after
+    /// Replaces what the slice had by this file of so many rows, as one act, and returns the file's name. Only after
     /// [`seal`](Staged::seal). Publications of one slice come one after another, across processes too where the store
     /// can do that.
-    fn publish(self: Box<Self>) -> Result<String, LakeError>;
+    fn publish(self: Box<Self>, rows: u64) -> Result<String, LakeError>;
 }
 
-/// A file that is no data, with rows in it that hold personal data. Dropping it drops what was written.
-pub(super) trait PrivateSide: Write + Debug + Send {
+/// A file that is being written and takes its name at the end. Dropping it drops what was written.
+pub(super) trait Unkept: Write + Debug + Send {
     /// The failure of a write, with the place in it.
     fn failure(&self, source: io::Error) -> LakeError;
 

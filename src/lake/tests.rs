@@ -637,7 +637,7 @@ impl store::Staged for Played {
         Ok(0)
     }
 
-    fn publish(self: Box<Self>) -> Result<String, LakeError> {
+    fn publish(self: Box<Self>, _: u64) -> Result<String, LakeError> {
         Ok("played".to_owned())
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! _billing_lake/staging/{run}/        locked as long as the run lives
 //!   {token}/billing_period=2024-11/data-{token}.parquet    staged; after the exchange the folder that was replaced
-//!   {token}/rejected                                       rejected rows before they are kept
+//!   {token}/draft                                          a file that is not yet kept: rejected rows
 //! ```
 
 use std::fs::{self, File, OpenOptions};
@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use crate::contract::Slice;
 use crate::lake::error::CREATE_FOLDER;
-use crate::lake::store::{PrivateSide, Staged, StoreRun};
+use crate::lake::store::{Staged, StoreRun, Unkept};
 use crate::lake::token::token;
 use crate::lake::{LakeError, layout};
 
@@ -116,13 +116,14 @@ impl StoreRun for LocalRun {
         false
     }
 
-    fn private_side(&self, name: &str) -> Result<Box<dyn PrivateSide>, LakeError> {
+    fn open(&self, name: &str, for_owner_only: bool) -> Result<Box<dyn Unkept>, LakeError> {
         let own = self.staging.own_folder()?;
-        let draft = own.join("rejected");
-        let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
+        let draft = own.join("draft");
+        let mode = if for_owner_only { 0o600 } else { 0o666 };
+        let open = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft);
         let open = open.map_err(|error| LakeError::io("create", &draft, error))?;
         let path = self.staging.store.path(name);
-        Ok(Box::new(LocalSide { _staging: Arc::clone(&self.staging), own, draft, path, open }))
+        Ok(Box::new(LocalUnkept { _staging: Arc::clone(&self.staging), own, draft, path, open }))
     }
 
     fn finish(&self) -> Result<(), LakeError> {
@@ -173,7 +174,7 @@ impl Staged for LocalStaged {
         Ok(found.len())
     }
 
-    fn publish(mut self: Box<Self>) -> Result<String, LakeError> {
+    fn publish(mut self: Box<Self>, _: u64) -> Result<String, LakeError> {
         let store = Arc::clone(&self.staging.store);
         let partition = layout::partition(&self.slice);
         let place = store.path(&partition);
@@ -246,9 +247,9 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Rejected rows in the staging folder.
+/// A file in the staging folder that takes its name at the end.
 #[derive(Debug)]
-struct LocalSide {
+struct LocalUnkept {
     _staging: Arc<Staging>,
     own: PathBuf,
     draft: PathBuf,
@@ -256,7 +257,7 @@ struct LocalSide {
     open: File,
 }
 
-impl Write for LocalSide {
+impl Write for LocalUnkept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.open.write(bytes)
     }
@@ -266,7 +267,7 @@ impl Write for LocalSide {
     }
 }
 
-impl PrivateSide for LocalSide {
+impl Unkept for LocalUnkept {
     fn failure(&self, source: io::Error) -> LakeError {
         LakeError::io("write", &self.draft, source)
     }
@@ -280,7 +281,7 @@ impl PrivateSide for LocalSide {
     }
 }
 
-impl Drop for LocalSide {
+impl Drop for LocalUnkept {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.own);
     }

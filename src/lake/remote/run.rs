@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use crate::contract::Slice;
-use crate::lake::store::{PrivateSide, Staged, Store, StoreRun};
+use crate::lake::store::{Staged, Store, StoreRun, Unkept};
 use crate::lake::{LakeError, layout};
 
 use super::RemoteStore;
@@ -47,8 +47,8 @@ impl StoreRun for RemoteRun {
         true
     }
 
-    fn private_side(&self, name: &str) -> Result<Box<dyn PrivateSide>, LakeError> {
-        Ok(Box::new(RemoteSide { upload: self.upload(name.to_owned()) }))
+    fn open(&self, name: &str, _: bool) -> Result<Box<dyn Unkept>, LakeError> {
+        Ok(Box::new(RemoteUnkept { upload: self.upload(name.to_owned()) }))
     }
 
     fn finish(&self) -> Result<(), LakeError> {
@@ -85,7 +85,7 @@ impl Staged for RemoteStaged {
         self.upload.seal()
     }
 
-    fn publish(self: Box<Self>) -> Result<String, LakeError> {
+    fn publish(self: Box<Self>, _: u64) -> Result<String, LakeError> {
         let RemoteStaged { upload, store, name, surplus } = *self;
         upload.put_in_place()?;
         for name in surplus {
@@ -95,13 +95,13 @@ impl Staged for RemoteStaged {
     }
 }
 
-/// Rejected rows on their way.
+/// An object on its way that takes its name at the end.
 #[derive(Debug)]
-struct RemoteSide {
+struct RemoteUnkept {
     upload: Upload,
 }
 
-impl Write for RemoteSide {
+impl Write for RemoteUnkept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.upload.write(bytes)
     }
@@ -111,7 +111,7 @@ impl Write for RemoteSide {
     }
 }
 
-impl PrivateSide for RemoteSide {
+impl Unkept for RemoteUnkept {
     fn failure(&self, source: io::Error) -> LakeError {
         self.upload.failure(source)
     }

@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::keys::OwnKey;
+use super::schema_args::SchemaArgs;
 use super::simulate_args::{FAULTS, SimulateArgs};
 use crate::contract::{ApiVersion, Dataset, Enrollment, WindowKind, day};
 use crate::lake::{Compression, Destination};
@@ -91,7 +92,7 @@ pub enum Command {
     /// Fill the same lake from files: CSV, JSON pages, arrays or NDJSON; plain, gzip or zstd.
     #[command(after_help = EXIT_CODES)]
     Convert(ConvertArgs),
-    /// Print the contract: fields, columns, types, meaning.
+    /// Print the contract: fields, columns, types, meaning; or definitions to paste into DuckDB, Spark or Synapse.
     Schema(SchemaArgs),
     /// Settings: their values, and where each comes from.
     #[command(subcommand, arg_required_else_help = true)]
@@ -300,16 +301,6 @@ pub struct ConvertArgs {
     pub write: WriteArgs,
     #[command(flatten)]
     pub lake: LakeArgs,
-}
-
-/// Options of `schema`.
-#[derive(Debug, Args)]
-pub struct SchemaArgs {
-    /// The dataset; default all.
-    pub dataset: Option<Dataset>,
-    /// How it is printed.
-    #[arg(long, env = "BILLING_LAKE_FORMAT", default_value = "text", value_name = "FORMAT")]
-    pub format: Format,
 }
 
 /// Options of `demo`.

@@ -39,6 +39,7 @@
 
 mod control;
 mod destination;
+mod digest;
 mod encode;
 mod error;
 mod footer;

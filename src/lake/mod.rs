@@ -49,8 +49,11 @@ mod last_run;
 mod layout;
 mod local;
 mod parquet_file;
+mod reading;
 mod run;
 mod store;
+#[cfg(test)]
+pub(crate) mod test_store;
 #[cfg(test)]
 mod tests;
 
@@ -63,12 +66,15 @@ use crate::contract::{Dataset, Slice};
 use local::LocalStore;
 use store::{Store, StoredFile};
 
+pub(crate) use control::Counted;
 pub use destination::Destination;
 pub use encode::{Compression, CompressionError, WriteOptions};
 pub use error::{LakeError, LakeErrorKind};
+pub(crate) use footer::Footer;
 pub use footer::{FileState, Unreadable};
 pub use last_run::LastRun;
 pub use parquet_file::{SliceFile, StagedFile};
+pub(crate) use reading::{FileReading, Stop};
 pub use run::{PublishedFile, RejectedRows, Run};
 
 /// The form of the lake as a whole that this version writes, and the newest it reads.
@@ -95,6 +101,38 @@ pub struct LakeFile {
     pub bytes: u64,
     /// What its footer says.
     pub state: Result<FileState, Unreadable>,
+}
+
+/// What lies in a slice's place, as it was listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// In the order of their names; there is one at least.
+    files: Vec<StoredFile>,
+}
+
+impl Listed {
+    /// The slice.
+    pub(crate) fn slice(&self) -> &Slice {
+        &self.files[0].slice
+    }
+
+    /// Where the file lies, or the first of several, relative to the lake.
+    pub(crate) fn location(&self) -> &str {
+        &self.files[0].name
+    }
+
+    /// The size in bytes of all that lies there.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// The one file that belongs there.
+    fn file(&self) -> Result<&StoredFile, Unreadable> {
+        match self.files.as_slice() {
+            [file] => Ok(file),
+            several => Err(Unreadable::NotAlone { count: several.len() }),
+        }
+    }
 }
 
 /// `lake.json`.
@@ -168,26 +206,37 @@ impl Lake {
 
     /// The files by one listing, and whether all of them were still there when they were read.
     fn files_once(&self, dataset: Dataset) -> Result<(Vec<LakeFile>, bool), LakeError> {
-        let mut stored = self.store.list(dataset)?;
-        stored.sort_unstable_by(|a, b| (&a.slice, &a.name).cmp(&(&b.slice, &b.name)));
-        let mut files = Vec::with_capacity(stored.len());
+        let listed = self.listed(dataset)?;
+        let mut files = Vec::with_capacity(listed.len());
         let mut complete = true;
-        for of_slice in stored.chunk_by(|a, b| a.slice == b.slice) {
-            let StoredFile { slice, name, .. } = &of_slice[0];
-            let state = match of_slice {
-                [file] => match footer::read(self.store.as_ref(), file)? {
+        for listed in listed {
+            let state = match listed.file() {
+                Ok(file) => match footer::read(self.store.as_ref(), file)? {
                     Some(state) => state,
                     None => {
                         complete = false;
                         continue;
                     }
                 },
-                several => Err(Unreadable::NotAlone { count: several.len() }),
+                Err(unreadable) => Err(unreadable),
             };
-            let bytes = of_slice.iter().map(|file| file.bytes).sum();
-            files.push(LakeFile { slice: slice.clone(), location: name.clone(), bytes, state });
+            let (slice, location) = (listed.slice().clone(), listed.location().to_owned());
+            files.push(LakeFile { slice, location, bytes: listed.bytes(), state });
         }
         Ok((files, complete))
+    }
+
+    /// What a dataset holds by one listing, in the order of the slices. Nothing is looked into.
+    pub(crate) fn listed(&self, dataset: Dataset) -> Result<Vec<Listed>, LakeError> {
+        let mut stored = self.store.list(dataset)?;
+        stored.sort_unstable_by(|a, b| (&a.slice, &a.name).cmp(&(&b.slice, &b.name)));
+        let of_slices = stored.chunk_by(|a, b| a.slice == b.slice);
+        Ok(of_slices.map(|files| Listed { files: files.to_vec() }).collect())
+    }
+
+    /// A listed file, to be read back.
+    pub(crate) fn read_back(&self, listed: &Listed) -> Result<FileReading, Unreadable> {
+        Ok(FileReading::new(Arc::clone(&self.store), listed.file()?.clone()))
     }
 
     /// Whether the slice has a file that readers see; its content is not looked at.

@@ -14,6 +14,7 @@ mod show;
 mod simulate;
 mod simulate_args;
 mod terminal;
+mod verify;
 mod work;
 
 #[cfg(any(test, fuzzing))]
@@ -119,6 +120,7 @@ async fn dispatch(command: Command, settings: &Settings, terminal: &Terminal, in
         Command::Convert(args) => work::convert(args, terminal, interrupt).await,
         Command::Periods(args) => query::periods(args, terminal, interrupt).await,
         Command::Status(args) => query::status(&args),
+        Command::Verify(args) => verify::verify(args, terminal, interrupt).await,
         Command::Config(ConfigCommand::Show(args)) => show::show(&args, settings),
         Command::Schema(args) => schema::schema(&args),
         Command::Simulate(args) => simulate::simulate(args, interrupt).await,

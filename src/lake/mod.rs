@@ -39,6 +39,7 @@
 
 mod control;
 mod destination;
+mod digest;
 mod encode;
 mod error;
 mod footer;
@@ -48,11 +49,14 @@ mod last_run;
 mod layout;
 mod local;
 mod parquet_file;
+mod reading;
 mod remote;
 mod run;
 mod store;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+pub(crate) mod test_store;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -68,12 +72,15 @@ use local::LocalStore;
 use remote::RemoteStore;
 use store::{Store, StoredFile};
 
+pub(crate) use control::Counted;
 pub use destination::Destination;
 pub use encode::{Compression, CompressionError, WriteOptions};
 pub use error::{LakeError, LakeErrorKind};
+pub(crate) use footer::Footer;
 pub use footer::{FileState, Unreadable};
 pub use last_run::LastRun;
 pub use parquet_file::{SliceFile, StagedFile};
+pub(crate) use reading::{FileReading, Stop};
 pub use run::{PublishedFile, RejectedRows, Run};
 
 /// The form of the lake as a whole that this version writes, and the newest it reads.
@@ -100,6 +107,38 @@ pub struct LakeFile {
     pub bytes: u64,
     /// What its footer says.
     pub state: Result<FileState, Unreadable>,
+}
+
+/// What lies in a slice's place, as it was listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// In the order of their names; there is one at least.
+    files: Vec<StoredFile>,
+}
+
+impl Listed {
+    /// The slice.
+    pub(crate) fn slice(&self) -> &Slice {
+        &self.files[0].slice
+    }
+
+    /// Where the file lies, or the first of several, relative to the lake.
+    pub(crate) fn location(&self) -> &str {
+        &self.files[0].name
+    }
+
+    /// The size in bytes of all that lies there.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// The one file that belongs there.
+    fn file(&self) -> Result<&StoredFile, Unreadable> {
+        match self.files.as_slice() {
+            [file] => Ok(file),
+            several => Err(Unreadable::NotAlone { count: several.len() }),
+        }
+    }
 }
 
 /// `lake.json`.
@@ -177,36 +216,33 @@ impl Lake {
 
     /// The files by one listing, and whether all of them were still there when they were read.
     fn files_once(&self, dataset: Dataset) -> Result<(Vec<LakeFile>, bool), LakeError> {
-        let mut stored = self.store.list(dataset)?;
-        stored.sort_unstable_by(|a, b| (&a.slice, &a.name).cmp(&(&b.slice, &b.name)));
-        let of_slices: Vec<_> = stored.chunk_by(|a, b| a.slice == b.slice).collect();
-        let looked = self.look_at(&of_slices);
-        let mut files = Vec::with_capacity(of_slices.len());
+        let listed = self.listed(dataset)?;
+        let looked = self.look_at(&listed);
+        let mut files = Vec::with_capacity(listed.len());
         let mut complete = true;
-        for (of_slice, state) in of_slices.into_iter().zip(looked) {
+        for (listed, state) in listed.into_iter().zip(looked) {
             let Some(state) = state? else {
                 complete = false;
                 continue;
             };
-            let StoredFile { slice, name, .. } = &of_slice[0];
-            let bytes = of_slice.iter().map(|file| file.bytes).sum();
-            files.push(LakeFile { slice: slice.clone(), location: name.clone(), bytes, state });
+            let (slice, location) = (listed.slice().clone(), listed.location().to_owned());
+            files.push(LakeFile { slice, location, bytes: listed.bytes(), state });
         }
         Ok((files, complete))
     }
 
     /// What the footers say, several read at once where the store is far away; none where a file was replaced since.
-    fn look_at(&self, of_slices: &[&[StoredFile]]) -> Vec<Result<Option<Result<FileState, Unreadable>>, LakeError>> {
-        let look = |of_slice: &&[StoredFile]| match of_slice {
-            [file] => footer::read(self.store.as_ref(), file),
-            several => Ok(Some(Err(Unreadable::NotAlone { count: several.len() }))),
+    fn look_at(&self, listed: &[Listed]) -> Vec<Result<Option<Result<FileState, Unreadable>>, LakeError>> {
+        let look = |listed: &Listed| match listed.file() {
+            Ok(file) => footer::read(self.store.as_ref(), file),
+            Err(unreadable) => Ok(Some(Err(unreadable))),
         };
-        let share = of_slices.len().div_ceil(self.store.reads_at_once()).max(1);
-        if share >= of_slices.len() {
-            return of_slices.iter().map(look).collect();
+        let share = listed.len().div_ceil(self.store.reads_at_once()).max(1);
+        if share >= listed.len() {
+            return listed.iter().map(look).collect();
         }
         std::thread::scope(|scope| {
-            let shares: Vec<_> = of_slices
+            let shares: Vec<_> = listed
                 .chunks(share)
                 .map(|share| scope.spawn(move || share.iter().map(look).collect::<Vec<_>>()))
                 .collect();
@@ -214,6 +250,19 @@ impl Lake {
                 shares.into_iter().map(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             done.flatten().collect()
         })
+    }
+
+    /// What a dataset holds by one listing, in the order of the slices. Nothing is looked into.
+    pub(crate) fn listed(&self, dataset: Dataset) -> Result<Vec<Listed>, LakeError> {
+        let mut stored = self.store.list(dataset)?;
+        stored.sort_unstable_by(|a, b| (&a.slice, &a.name).cmp(&(&b.slice, &b.name)));
+        let of_slices = stored.chunk_by(|a, b| a.slice == b.slice);
+        Ok(of_slices.map(|files| Listed { files: files.to_vec() }).collect())
+    }
+
+    /// A listed file, to be read back.
+    pub(crate) fn read_back(&self, listed: &Listed) -> Result<FileReading, Unreadable> {
+        Ok(FileReading::new(Arc::clone(&self.store), listed.file()?.clone()))
     }
 
     /// Whether the slice has a file that readers see; its content is not looked at.

@@ -23,8 +23,7 @@ use tempfile::TempDir;
 
 use crate::contract::{ColumnType, Contract, Dataset, Slice, Window};
 
-use super::local::LocalStore;
-use super::store::{Store, StoredFile};
+use super::test_store::Watched;
 use super::*;
 
 const UNIT: i128 = 1_000_000_000_000_000_000;
@@ -38,7 +37,7 @@ struct Scene {
 fn scene_with(exchange: bool) -> Scene {
     let folder = tempfile::tempdir().unwrap();
     Lake::open(&Destination::local(folder.path())).unwrap();
-    let lake = Lake { store: Arc::new(LocalStore::without_grace(folder.path(), exchange)) };
+    let lake = test_store::lake(folder.path(), exchange);
     Scene { folder, lake }
 }
 
@@ -445,66 +444,14 @@ fn an_empty_period_is_a_file_with_the_schema() {
     assert_eq!(scene.rows(), 0);
 }
 
-/// Notes what is read from a store.
-#[derive(Debug)]
-struct Watched {
-    store: LocalStore,
-    reads: Mutex<Vec<u64>>,
-}
-
-impl Store for Watched {
-    fn list(&self, dataset: Dataset) -> Result<Vec<StoredFile>, LakeError> {
-        self.store.list(dataset)
-    }
-
-    fn has(&self, slice: &Slice) -> Result<bool, LakeError> {
-        self.store.has(slice)
-    }
-
-    fn read(&self, file: &StoredFile, range: std::ops::Range<u64>) -> Result<Option<Vec<u8>>, LakeError> {
-        self.reads.lock().unwrap().push(range.end - range.start);
-        self.store.read(file, range)
-    }
-
-    fn read_side(&self, name: &str) -> Result<Option<Vec<u8>>, LakeError> {
-        self.store.read_side(name)
-    }
-
-    fn put_side(&self, name: &str, bytes: &[u8]) -> Result<(), LakeError> {
-        self.store.put_side(name, bytes)
-    }
-
-    fn drop_side(&self, name: &str) -> Result<(), LakeError> {
-        self.store.drop_side(name)
-    }
-
-    fn keep_newest(&self, folder: &str, keep: usize) -> Result<(), LakeError> {
-        self.store.keep_newest(folder, keep)
-    }
-
-    fn clean(&self) -> Result<Vec<String>, LakeError> {
-        self.store.clean()
-    }
-
-    fn begin_run(&self, run: &str) -> Result<Arc<dyn store::StoreRun>, LakeError> {
-        self.store.begin_run(run)
-    }
-
-    fn place(&self, name: &str) -> String {
-        self.store.place(name)
-    }
-}
-
 #[test]
 fn a_footer_takes_one_read_and_a_large_one_two() {
     let scene = scene();
-    let store = LocalStore::without_grace(scene.folder.path(), true);
-    let watched = Arc::new(Watched { store, reads: Mutex::default() });
-    let lake = Lake { store: Arc::clone(&watched) as Arc<dyn Store> };
+    let (lake, watched) = Watched::lake(scene.folder.path(), true, |_| {});
     let run = scene.run("r1");
     scene.publish(&run, 10);
     assert_eq!(lake.files(Dataset::UsageDetails).unwrap()[0].state.as_ref().unwrap().rows, 10);
-    assert_eq!(std::mem::take(&mut *watched.reads.lock().unwrap()).len(), 1);
+    assert_eq!(watched.take_reads().len(), 1);
 
     let mut file = stage(&run);
     for _ in 0..40 {
@@ -513,7 +460,7 @@ fn a_footer_takes_one_read_and_a_large_one_two() {
     let bytes = run.publish(file.finish(state(400, "400")).unwrap()).unwrap().bytes;
     run.finish().unwrap();
     assert_eq!(lake.files(Dataset::UsageDetails).unwrap()[0].state.as_ref().unwrap().rows, 400);
-    let reads = watched.reads.lock().unwrap();
+    let reads: Vec<_> = watched.take_reads().into_iter().map(|range| range.end - range.start).collect();
     assert_eq!((reads.len(), reads[0]), (2, 64 * 1024));
     assert!(reads[0] + reads[1] < bytes);
 }

@@ -512,7 +512,7 @@ fn a_newer_lake_is_refused_and_reading_creates_nothing() {
     assert_eq!(fs::read_to_string(&description).unwrap(), r#"{"format":1,"layout":"hive"}"#);
     for (text, kind) in [
         (r#"{"format":2,"layout":"hive"}"#, LakeErrorKind::Usage),
-        (r#"{"format":1,"layout":"delta"}"#, LakeErrorKind::Usage),
+        (r#"{"format":1,"layout":"iceberg"}"#, LakeErrorKind::Usage),
         ("{", LakeErrorKind::Destination),
     ] {
         fs::write(&description, text).unwrap();

@@ -11,10 +11,10 @@ use object_store::multipart::PartId;
 use object_store::{GetOptions, GetRange, MultipartId, ObjectStoreExt, PutPayload, PutResult};
 
 use crate::lake::LakeError;
+use crate::lake::bridge::UnderWay;
 use crate::lake::store::Store;
 
 use super::RemoteStore;
-use super::bridge::UnderWay;
 use super::sign::Sign;
 
 /// Bytes of a part: S3 takes none that is smaller, and 10,000 of them, so files of up to 48 GiB.

@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::keys::OwnKey;
+use super::schema_args::SchemaArgs;
 use super::simulate_args::{FAULTS, SimulateArgs};
 use crate::contract::{ApiVersion, Dataset, Enrollment, WindowKind, day};
 use crate::lake::{Compression, Destination};
@@ -300,16 +301,6 @@ pub struct ConvertArgs {
     pub write: WriteArgs,
     #[command(flatten)]
     pub lake: LakeArgs,
-}
-
-/// Options of `schema`.
-#[derive(Debug, Args)]
-pub struct SchemaArgs {
-    /// The dataset; default all.
-    pub dataset: Option<Dataset>,
-    /// How it is printed.
-    #[arg(long, env = "BILLING_LAKE_FORMAT", default_value = "text", value_name = "FORMAT")]
-    pub format: Format,
 }
 
 /// Options of `demo`.

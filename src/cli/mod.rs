@@ -7,6 +7,7 @@ mod keys;
 mod output;
 mod query;
 mod schema;
+mod schema_args;
 mod secrets;
 mod settings;
 mod show;

@@ -92,7 +92,7 @@ pub enum Command {
     /// Fill the same lake from files: CSV, JSON pages, arrays or NDJSON; plain, gzip or zstd.
     #[command(after_help = EXIT_CODES)]
     Convert(ConvertArgs),
-    /// Print the contract: fields, columns, types, meaning.
+    /// Print the contract: fields, columns, types, meaning; or definitions to paste into DuckDB, Spark or Synapse.
     Schema(SchemaArgs),
     /// Settings: their values, and where each comes from.
     #[command(subcommand, arg_required_else_help = true)]

@@ -33,7 +33,7 @@ pub struct SchemaArgs {
     /// Where the lake is that the definitions are for; nothing is looked up there.
     #[arg(long, env = "BILLING_LAKE_DEST", default_value = "./billing-lake", value_name = "URL")]
     pub dest: Destination,
-    /// The files have a column tags_map.
+    /// The lake's files have a column tags_map.
     #[arg(long, env = "BILLING_LAKE_TAGS_MAP", value_parser = BoolishValueParser::new())]
     pub tags_map: bool,
 }

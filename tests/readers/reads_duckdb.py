@@ -98,6 +98,7 @@ def check_pruning(what, connection, source, lakes, table):
         f"billing_period IN ('{periods[0]}', '{periods[2]}')": (2 * enrollments, table.rows_of(windows=periods[::2])),
         "billing_period LIKE '%-03'": (enrollments, table.rows_of(windows=periods[2:])),
         "enrollment = '0012345'": (len(periods), table.rows_of(enrollments=["0012345"])),
+        f"enrollment = '100' AND billing_period = '{periods[1]}'": (1, table.rows_of(enrollments=["100"], windows=periods[1:2])),
     }
     for condition, (number, rows) in cases.items():
         # The rows of one column, so that files have to be opened.
@@ -179,6 +180,14 @@ def check_odd_views(lakes):
         equal(f"DuckDB, odd path, {table.name}: rows by enrollment as text", rows, wanted)
 
 
+def check_lone_view(lakes):
+    """A number alone stays the text that was declared, too."""
+    connection = opened()
+    connection.execute(lakes.printed("duckdb", lakes.lone, "usage_details", "--tags-map"))
+    got = one(connection, "SELECT list(DISTINCT enrollment), any_value(typeof(billing_period)) FROM usage_details")
+    equal("DuckDB, a lone number: enrollment as text", got, (["100"], "VARCHAR"))
+
+
 def check_digits(lakes):
     """What does not fit into a narrow view is an error, and only where it is looked at."""
     connection = opened()
@@ -210,5 +219,6 @@ def check_all(lakes):
     check_instants(lakes)
     check_views(lakes)
     check_odd_views(lakes)
+    check_lone_view(lakes)
     check_digits(lakes)
     check_mixed(lakes)

@@ -63,6 +63,7 @@ def check_pruning(lakes):
         "from a period on": (period >= periods[1], 6, usage.rows_of(windows=periods[1:])),
         "two periods": (period.is_in([periods[0], periods[2]]), 6, usage.rows_of(windows=periods[::2])),
         "one enrollment": (enrollment == "0012345", 3, usage.rows_of(enrollments=["0012345"])),
+        "one slice": ((enrollment == "100") & (period == periods[1]), 1, usage.rows_of(enrollments=["100"], windows=periods[1:2])),
     }
     for what, (condition, number, rows) in cases.items():
         filtered = frame.filter(condition).select(COST.count())

@@ -5,6 +5,7 @@ Spark starts once, with two threads, a catalog in memory, and a session in anoth
 
 import decimal
 import os
+import shutil
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as f
@@ -28,7 +29,7 @@ PRODUCT = "decimal(38,21)"
 
 
 def started(work):
-    os.environ.update(SPARK_LOCAL_IP="127.0.0.1", PYTHONWARNINGS="ignore::FutureWarning")
+    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     settings = {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -102,6 +103,7 @@ def check_pruning(what, frame, lakes):
         f"billing_period IN ('{periods[0]}', '{periods[2]}')": (6, usage.rows_of(windows=periods[::2])),
         "billing_period LIKE '%-03'": (3, usage.rows_of(windows=periods[2:])),
         "enrollment = '0012345'": (3, usage.rows_of(enrollments=["0012345"])),
+        f"enrollment = '100' AND billing_period = '{periods[1]}'": (1, usage.rows_of(enrollments=["100"], windows=periods[1:2])),
     }
     # A plan that stays as it is made can be asked what it scanned.
     spark = frame.sparkSession
@@ -130,6 +132,8 @@ def check_defaults(spark, lakes):
         part = spark.read.parquet(str(lake / "usage_details")).select("enrollment", "billing_period")
         equal(f"Spark, {lake.name}: types", part.dtypes, [("enrollment", "int"), ("billing_period", "string")])
         equal(f"Spark, {lake.name}: enrollments", sorted(row[0] for row in part.select("enrollment").distinct().collect()), values)
+    declared = spark.read.schema(frame.schema).parquet(str(lakes.numbers / "usage_details"))
+    equal("Spark, declared as text", declared.where("enrollment = '0012345'").count(), usage.rows_of(enrollments=["0012345"]))
     product = frame.select(f.sum(f.expr("consumed_quantity * resource_rate")))
     equal("Spark: the type of a product of two DECIMAL(38,18)", product.dtypes[0][1], "decimal(38,6)")
     check("Spark: such products are rounded", plain(product.first()[0]) != plain(usage.products()))
@@ -181,6 +185,36 @@ def check_odd_tables(spark, lakes):
         equal(f"Spark, odd path, {table.name}: rows by enrollment as text", got, wanted)
 
 
+def check_repair(spark, lakes):
+    """A table meets new periods and replaced ones when it is repaired, and its files outlive it."""
+    spark.sql("CREATE DATABASE growing")
+    spark.sql("USE growing")
+    usage, lake = lakes.tables["usage_details"], lakes.work / "growing"
+    old, new = (f"usage_details/enrollment=100/billing_period={period}" for period in lakes.periods[:2])
+    shutil.copytree(lakes.whole / old, lake / old)
+    printed = lakes.printed("spark", lake, "usage_details", "--tags-map")
+    run(spark, printed)
+    cost = lambda: spark.sql("SELECT count(cost) FROM usage_details").first()[0]
+    equal("Spark, a growing lake: one period", cost(), usage.rows_of(enrollments=["100"], windows=lakes.periods[:1]))
+    shutil.copytree(lakes.whole / new, lake / new)
+    file = next((lake / old).iterdir())
+    file.rename(file.with_name("data-0.parquet"))
+    raises("Spark, a growing lake: a replaced file", cost, "does not exist")
+    run(spark, next(line for line in printed.splitlines(True) if line.startswith("MSCK")))
+    equal("Spark, a growing lake: two periods", cost(), usage.rows_of(enrollments=["100"], windows=lakes.periods[:2]))
+    spark.sql("DROP TABLE usage_details")
+    equal("Spark: files outlive their table", len(list(lake.rglob("*.parquet"))), 2)
+
+
+def check_mixed(spark, lakes):
+    """A table names its columns: what a file lacks is null."""
+    spark.sql("CREATE DATABASE mixed")
+    spark.sql("USE mixed")
+    run(spark, lakes.printed("spark", lakes.mixed, "usage_details", "--tags-map"))
+    maps = spark.sql("SELECT billing_period, count(tags_map) > 0 FROM usage_details GROUP BY 1 ORDER BY 1").collect()
+    equal("Spark, mixed shapes in a table: maps", [tuple(row) for row in maps], list(zip(lakes.periods, (False, True, True))))
+
+
 def check_digits(spark, lakes):
     """What does not fit into a narrow view is an error, and only where it is looked at; also without ANSI rules."""
     spark.sql("CREATE DATABASE digits")
@@ -208,6 +242,8 @@ def check_all(lakes):
         check_defaults(spark, lakes)
         check_tables(spark, lakes)
         check_odd_tables(spark, lakes)
+        check_repair(spark, lakes)
+        check_mixed(spark, lakes)
         check_digits(spark, lakes)
     finally:
         spark.stop()

@@ -4,7 +4,7 @@ import decimal
 import json
 
 import plain_reading
-from plain_reading import AMOUNTS, DATE, DECIMAL, EXACT, INSTANT, MAP, TEXT, Rows
+from plain_reading import DATE, DECIMAL, EXACT, INSTANT, MAP, TEXT, Rows
 
 # What follows the fields in each file.
 OWN = [("extra", TEXT), ("enrollment_number", TEXT), ("billing_month", DATE)]
@@ -118,6 +118,3 @@ def read_all(service, enrollments, periods, dates):
 def instants(table):
     """Microseconds since 1970 of each column of instants, sorted."""
     return {column: sorted(table.values(column)) for column in table.columns(INSTANT)}
-
-
-__all__ = ["AMOUNTS", "MAP", "Table", "instants", "read_all"]

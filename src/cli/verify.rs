@@ -99,7 +99,8 @@ fn conclude(verification: &Verification) -> Result<u8, RunError> {
         return Ok(0);
     }
     let mut findings = verification.wrong().flat_map(|file| &file.findings);
-    let message = format!("{count} of {} files: not what was written", verification.files.len());
+    let verb = if count == 1 { "is" } else { "are" };
+    let message = format!("{count} of {} files {verb} not what was written", verification.files.len());
     Err(match findings.any(|finding| matches!(finding, Finding::Unread { .. })) {
         true => RunError::new(ErrorKind::Destination, message).with_hint("look at what cannot be read, and run again"),
         false => RunError::new(ErrorKind::Data, message).with_hint(
@@ -203,5 +204,5 @@ fn text(verification: &Verification, sample: Option<Sample>, begun: Instant) -> 
         (wrong, _) => format!("wrong: {} of {} files", HumanCount(wrong as u64), HumanCount(files as u64)),
     };
     let (rows, bytes) = (HumanCount(verification.rows()), HumanBytes(verification.bytes()));
-    text + &format!("{outcome}; {rows} rows and {bytes} read in {:.1} s\n", begun.elapsed().as_secs_f64())
+    text + &format!("{outcome}; {rows} rows and {bytes} read in {:.2} s\n", begun.elapsed().as_secs_f64())
 }

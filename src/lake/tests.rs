@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -489,6 +489,11 @@ fn what_is_no_file_of_this_lake_says_what_it_is() {
     damaged[middle..middle + 200].fill(0xff);
     fs::write(&path, damaged).unwrap();
     assert!(matches!(seen(), Unreadable::Damaged { .. } | Unreadable::Foreign), "{}", seen());
+    // A length that would have nearly all of a large file read as metadata.
+    let large = File::create(&path).unwrap();
+    large.set_len(600 << 20).unwrap();
+    large.write_all_at(&[&(512_u32 << 20).to_le_bytes()[..], b"PAR1"].concat(), (600 << 20) - 8).unwrap();
+    assert!(matches!(seen(), Unreadable::Damaged { reason } if reason.contains("536870912 bytes")));
     fs::write(&path, &whole).unwrap();
     fs::copy(&path, path.with_file_name("copy.parquet")).unwrap();
     assert_eq!(seen(), Unreadable::NotAlone { count: 2 });

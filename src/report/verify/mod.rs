@@ -89,7 +89,7 @@ pub struct VerifiedFile {
     pub bytes: u64,
     /// Rows that were decoded in all columns.
     pub rows: u64,
-    /// What is wrong with it.
+    /// What is wrong with it. After some twenty findings the rest of the file is not decoded.
     pub findings: Vec<Finding>,
     /// Fingerprint of its columns, where they are those of a contract that is known.
     shape: Option<String>,

@@ -16,7 +16,8 @@ use crate::sync::{
 /// `billing-lake sync`
 pub(super) async fn sync(args: SyncArgs, terminal: &Terminal, interrupt: &Interrupt) -> Result<u8, RunError> {
     refuse_markdown(args.lake.format)?;
-    let prepared = || Ok((client(&args.api)?, options(&args, interrupt)?, Lake::open(&args.lake.dest)?));
+    let prepared =
+        || Ok((client(&args.api)?, options(&args, interrupt)?, Lake::open_as(&args.lake.dest, args.write.layout)?));
     let report = match prepared() {
         Ok((client, options, lake)) => sync::sync(&lake, client, options, terminal.progress()).await,
         Err(error) => RunReport::of_failure(error),
@@ -73,7 +74,7 @@ fn begin_conversion(args: ConvertArgs, interrupt: &Interrupt) -> Result<(Lake, V
         clock: Arc::new(SystemClock::default()),
         interrupt: interrupt.clone(),
     };
-    Ok((Lake::open(&args.lake.dest)?, inputs, options))
+    Ok((Lake::open_as(&args.lake.dest, args.write.layout)?, inputs, options))
 }
 
 /// The same input twice would double its rows.

@@ -73,6 +73,12 @@ pub enum LakeError {
         /// The one that was named.
         named: Layout,
     },
+    /// A dataset whose files are not one for each slice cannot take another layout.
+    #[error("{place}: not the one file of its slice, so the layout cannot be changed")]
+    NotOneFile {
+        /// The file.
+        place: String,
+    },
     /// This program was built without Delta tables.
     #[error("{place}: this billing-lake was built without Delta tables")]
     WithoutDelta {
@@ -162,6 +168,7 @@ impl LakeError {
             | LakeError::NewerLake { .. }
             | LakeError::UnknownLayout { .. }
             | LakeError::OtherLayout { .. }
+            | LakeError::NotOneFile { .. }
             | LakeError::WithoutDelta { .. } => LakeErrorKind::Usage,
             LakeError::DamagedLake { .. }
             | LakeError::RunInUse { .. }
@@ -187,6 +194,9 @@ impl LakeError {
             }
             LakeError::OtherLayout { .. } => {
                 Some("leave --layout away, or change the lake with `billing-lake rewrite --layout`")
+            }
+            LakeError::NotOneFile { .. } => {
+                Some("another tool wrote there: `billing-lake sync --force` replaces what lies in the slice's place")
             }
             LakeError::WithoutDelta { .. } => {
                 Some("build it with its feature `delta`, which is on unless it is switched off")

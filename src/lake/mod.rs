@@ -54,6 +54,8 @@ mod local;
 mod opening;
 mod parquet_file;
 mod reading;
+#[cfg(feature = "delta")]
+mod relayout;
 mod remote;
 mod run;
 mod store;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
@@ -19,17 +18,14 @@ use super::{DeltaStore, path_in_table};
 /// The folder of a table's log.
 const LOG: &str = "_delta_log";
 
-/// Drops the files of a table that its readers have not seen for so long, and adds their names to `dropped`: neither are
+/// Drops the files of a table that its readers have not seen since then, and adds their names to `dropped`: neither are
 /// they in the table, nor were they removed from it or written since then.
 pub(super) fn drop_old(
     store: &DeltaStore,
     dataset: Dataset,
-    retention: Duration,
+    horizon: DateTime<Utc>,
     dropped: &mut Vec<String>,
 ) -> Result<(), LakeError> {
-    let now = Utc::now();
-    let horizon = chrono::TimeDelta::from_std(retention).ok().and_then(|age| now.checked_sub_signed(age));
-    let Some(horizon) = horizon else { return Ok(()) };
     let objects = list(store, dataset)?;
     let mut in_use: BTreeSet<String> = removed_since(store, dataset, &objects, horizon)?;
     // After the listing: what was committed in between is younger than any horizon, or seen here.
@@ -45,12 +41,10 @@ pub(super) fn drop_old(
     Ok(())
 }
 
-/// Drops the log, for a lake that will have hive partitions. What only the log tells apart must be gone before.
+/// Drops the log of a table.
 pub(super) fn drop_log(store: &DeltaStore, dataset: Dataset) -> Result<(), LakeError> {
     let mut names: Vec<_> = list(store, dataset)?.iter().filter_map(|object| name_of(store, dataset, object)).collect();
     names.retain(|name| is_of_log(dataset, name));
-    // The newest commits first: what is left after a death in between is a table of before, or none.
-    names.sort_unstable_by(|a, b| b.cmp(a));
     names.iter().try_for_each(|name| store.files.drop_side(name))
 }
 

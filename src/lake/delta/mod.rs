@@ -9,13 +9,14 @@ mod clean;
 mod run;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use delta_kernel::{Engine, KernelError};
 use delta_kernel_default_engine::DefaultEngineBuilder;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
@@ -29,7 +30,7 @@ use super::bridge::Bridge;
 use super::destination::percent_decoded;
 use super::remote::RemoteStore;
 use super::store::{Store, StoreRun, StoredFile};
-use super::{LakeError, told};
+use super::{LakeError, footer, layout, told};
 
 use actions::NewFile;
 use table::{ActiveFile, Table};
@@ -125,22 +126,58 @@ impl DeltaStore {
         Ok(files.unwrap_or_default())
     }
 
-    /// Makes tables of the files of a lake with hive partitions: nothing is copied. Files that lie beside another in their
-    /// partition are refused by name.
-    pub(super) fn adopt(&self, dataset: Dataset) -> Result<u64, LakeError> {
-        let Some(table) = self.tables.get(&dataset) else { return Ok(0) };
-        let listed = self.files.list(dataset)?;
-        let now = chrono::Utc::now().timestamp_millis();
-        let files: Vec<_> = listed
-            .iter()
-            .map(|file| {
-                let path = path_in_table(&file.name);
-                NewFile { path, bytes: file.bytes, modified: now, rows: None, partition: partition_of(&file.slice) }
-            })
-            .collect();
+    /// Makes a table of the files of a lake with hive partitions; nothing is copied. A log that lies there already is one of
+    /// a change that died, and is dropped.
+    pub(super) fn adopt(&self, dataset: Dataset) -> Result<(), LakeError> {
+        self.drop_log(dataset)?;
+        let Some(table) = self.tables.get(&dataset) else { return Ok(()) };
+        let modified = Utc::now().timestamp_millis();
+        let mut files = Vec::new();
+        for file in self.files.list(dataset)? {
+            let rows = footer::read(self.files.as_ref(), &file)?.and_then(Result::ok).map(|state| state.rows);
+            let partition = partition_of(&file.slice);
+            files.push(NewFile { path: path_in_table(&file.name), bytes: file.bytes, modified, rows, partition });
+        }
         let schema = Contract::of(dataset).arrow_schema();
-        table.adopt(&schema, &files).map_err(|error| self.failure("make the table", dataset, error))?;
-        Ok(files.len() as u64)
+        table.adopt(&schema, &files).map_err(|error| self.failure("make the table", dataset, error))
+    }
+
+    /// Refuses a dataset that has several files in a partition: a table would hold the rows of all.
+    pub(super) fn refuse_several(&self, dataset: Dataset) -> Result<(), LakeError> {
+        let mut listed = self.files.list(dataset)?;
+        listed.sort_unstable_by(|a, b| (&a.slice, &a.name).cmp(&(&b.slice, &b.name)));
+        match listed.windows(2).find(|pair| pair[0].slice == pair[1].slice) {
+            Some(pair) => Err(LakeError::NotOneFile { place: self.files.place(&pair[1].name) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses a table that others wrote to: its files would not be found, or two would be in one partition.
+    pub(super) fn refuse_strangers(&self, dataset: Dataset) -> Result<(), LakeError> {
+        let listed = self.list(dataset)?;
+        let mut slices = BTreeSet::new();
+        for file in listed {
+            let (folder, _) = file.name.rsplit_once('/').unwrap_or_default();
+            if layout::slice_of(folder).as_ref() != Some(&file.slice) || !slices.insert(file.slice) {
+                return Err(LakeError::NotOneFile { place: self.files.place(&file.name) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what readers of the newest version do not see: where there is no log, they see all.
+    pub(super) fn drop_unseen(&self, dataset: Dataset) -> Result<(), LakeError> {
+        let Some(table) = self.tables.get(&dataset) else { return Ok(()) };
+        let seen = table.files().map_err(|error| self.failure("read the table", dataset, error))?;
+        match seen {
+            Some(_) => clean::drop_old(self, dataset, DateTime::<Utc>::MAX_UTC, &mut Vec::new()),
+            None => Ok(()),
+        }
+    }
+
+    /// Drops the log of a table, and nothing else.
+    pub(super) fn drop_log(&self, dataset: Dataset) -> Result<(), LakeError> {
+        clean::drop_log(self, dataset)
     }
 }
 
@@ -240,8 +277,11 @@ impl Store for DeltaStore {
 
     fn drop_old_data(&self, retention: Duration) -> Result<Vec<String>, LakeError> {
         let mut dropped = Vec::new();
+        let age = TimeDelta::from_std(retention).ok();
+        // A retention beyond the calendar is for ever.
+        let Some(horizon) = age.and_then(|age| Utc::now().checked_sub_signed(age)) else { return Ok(dropped) };
         for dataset in Dataset::ALL {
-            clean::drop_old(self, dataset, retention, &mut dropped)?;
+            clean::drop_old(self, dataset, horizon, &mut dropped)?;
         }
         Ok(dropped)
     }
@@ -258,8 +298,6 @@ impl Store for DeltaStore {
 
 #[cfg(test)]
 mod tests {
-    use crate::lake::layout;
-
     use super::*;
 
     #[test]

@@ -145,6 +145,7 @@ promises! {
         rejected_rows_of_any_size_are_kept;
     with_partitions:
         thousands_of_files_are_listed
+        a_lake_takes_the_other_layout_and_its_own_again
         files_of_a_copied_lake_are_replaced_and_not_read_twice;
     in_stores:
         a_lake_of_wrong_credentials_says_so
@@ -341,6 +342,54 @@ fn rejected_rows_of_any_size_are_kept(place: &Place) {
         assert!(kept.len() > rows * width);
     }
     run.finish().unwrap();
+}
+
+#[cfg(not(feature = "delta"))]
+fn a_lake_takes_the_other_layout_and_its_own_again(place: &Place) {
+    assert_eq!(Lake::open_as(&place.destination, Some(Layout::Delta)).unwrap_err().kind(), LakeErrorKind::Usage);
+}
+
+#[cfg(feature = "delta")]
+fn a_lake_takes_the_other_layout_and_its_own_again(place: &Place) {
+    let change = |to| Lake::change_layout(&place.destination, to).unwrap();
+    let rows_of = |lake: &Lake| {
+        let files = lake.files(Dataset::UsageDetails).unwrap();
+        files.into_iter().map(|file| (file.slice, file.state.unwrap().rows)).collect::<Vec<_>>()
+    };
+    let log = "usage_details/_delta_log/00000000000000000000.json";
+    assert!(change(Layout::Delta).is_none(), "there is no lake");
+    let lake = Lake::open(&place.destination).unwrap();
+    publish(&lake, "r1", 1);
+    for name in ["0001", "0002"].map(|number| format!("usage_details/enrollment={number}/billing_period=2024-10")) {
+        let bytes = whole(&lake, &slice()).unwrap();
+        lake.store.put_side(&format!("{name}/data.parquet"), &bytes).unwrap();
+    }
+    let before = rows_of(&lake);
+    assert_eq!(before.len(), 3);
+
+    // A change that died before its end left a log that says nothing true.
+    lake.store.put_side(log, b"{}").unwrap();
+    let tables = change(Layout::Delta).unwrap();
+    assert_eq!((tables.layout(), rows_of(&tables)), (Layout::Delta, before.clone()));
+    assert_eq!(Lake::open(&place.destination).unwrap().layout(), Layout::Delta);
+    for (id, rows) in [("r2", 2), ("r3", 3)] {
+        publish(&tables, id, rows);
+    }
+    let mut after = before.clone();
+    after.iter_mut().find(|(of, _)| *of == slice()).unwrap().1 = 3;
+    assert_eq!(rows_of(&tables), after);
+    assert_eq!(rows_of(&change(Layout::Delta).unwrap()), after, "it has that layout");
+    assert_eq!(tables.clean(RETENTION).unwrap(), Vec::<String>::new(), "what was replaced is young");
+    let dropped = tables.clean(Duration::ZERO).unwrap();
+    assert!(dropped.len() <= 2 && dropped.iter().all(|name| name.contains("billing_period=2024-11")), "{dropped:?}");
+
+    let lake = change(Layout::Hive).unwrap();
+    assert_eq!((lake.layout(), rows_of(&lake)), (Layout::Hive, after));
+    assert_eq!(lake.store.read_side(log).unwrap(), None);
+    publish(&lake, "r4", 4);
+    assert!(rows_of(&lake).contains(&(slice(), 4)));
+    let refused = Lake::open_as(&place.destination, Some(Layout::Delta)).unwrap_err();
+    assert_eq!(refused.kind(), LakeErrorKind::Usage);
 }
 
 fn files_of_a_copied_lake_are_replaced_and_not_read_twice(place: &Place) {

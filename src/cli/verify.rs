@@ -9,6 +9,7 @@ use super::args::{Format, VerifyArgs};
 use super::output::{self, one_line};
 use super::query::existing_lake;
 use super::terminal::Terminal;
+use super::work::refuse_markdown;
 use crate::report::{Finding, Sample, Verification, VerifiedFile, VerifyError, VerifyOptions, Watch};
 use crate::sync::{ErrorKind, Interrupt, Periods, RunError};
 
@@ -43,9 +44,7 @@ impl Watch for Shown {
 
 /// `billing-lake verify`
 pub(super) async fn verify(args: VerifyArgs, terminal: &Terminal, interrupt: &Interrupt) -> Result<u8, RunError> {
-    if args.lake.format == Format::Markdown {
-        return Err(output::no_markdown());
-    }
+    refuse_markdown(args.lake.format)?;
     let lake = existing_lake(&args.lake.dest)?;
     let options = options(&args);
     let sample = options.sample;
@@ -59,8 +58,7 @@ pub(super) async fn verify(args: VerifyArgs, terminal: &Terminal, interrupt: &In
     match args.lake.format {
         Format::Json => output::json(&Report::new(&verification, sample, begun))?,
         Format::Ndjson => output::ndjson(lines)?,
-        Format::Markdown => return Err(output::no_markdown()),
-        Format::Text => output::print(&text(&verification, sample, begun))?,
+        Format::Text | Format::Markdown => output::print(&text(&verification, sample, begun))?,
     }
     conclude(&verification)
 }

@@ -90,7 +90,7 @@ fn refuse_twins(inputs: &[std::path::PathBuf]) -> Result<(), RunError> {
     Ok(())
 }
 
-fn refuse_markdown(format: Format) -> Result<(), RunError> {
+pub(super) fn refuse_markdown(format: Format) -> Result<(), RunError> {
     if format == Format::Markdown { Err(super::output::no_markdown()) } else { Ok(()) }
 }
 

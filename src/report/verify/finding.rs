@@ -52,7 +52,7 @@ pub enum Finding {
         difference: String,
     },
     /// It has more or fewer rows than its footer says.
-    #[error("{place} has {found} rows, where {stated} are stated")]
+    #[error("{place}: {found} rows, where {stated} are stated")]
     Rows {
         /// The part of the file that was counted.
         place: String,

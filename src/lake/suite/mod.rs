@@ -5,7 +5,6 @@
 
 mod faulty;
 
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use super::destination::Place as Kind;
 use super::local::LocalStore;
 use super::opening::Base;
 use super::remote::RemoteStore;
-use super::tests::{batch, slice, staged, state, text};
+use super::tests::{batch, costs, slice, staged, state, text};
 use super::token::token;
 use super::*;
 
@@ -360,10 +359,14 @@ fn a_lake_takes_the_other_layout_and_its_own_again(place: &Place) {
     assert!(change(Layout::Delta).is_none(), "there is no lake");
     let lake = Lake::open(&place.destination).unwrap();
     publish(&lake, "r1", 1);
-    for name in ["0001", "0002"].map(|number| format!("usage_details/enrollment={number}/billing_period=2024-10")) {
-        let bytes = whole(&lake, &slice()).unwrap();
-        lake.store.put_side(&format!("{name}/data.parquet"), &bytes).unwrap();
+    let run = lake.begin_run("r1b").unwrap();
+    for enrollment in [1, 2] {
+        let contract = Contract::of(Dataset::UsageDetails);
+        let mut file = run.stage(&slice_of(enrollment, 118), &contract, &WriteOptions::default()).unwrap();
+        file.write(costs(enrollment)).unwrap();
+        run.publish(file.finish(state(enrollment, &enrollment.to_string())).unwrap()).unwrap();
     }
+    run.finish().unwrap();
     let before = rows_of(&lake);
     assert_eq!(before.len(), 3);
 

@@ -21,7 +21,7 @@ import urllib.parse
 
 WAIT = 300  # seconds that anything here waits at most
 PIECE = 1 << 16
-KEPT = ("range", "if-match", "if-none-match", "x-amz-copy-source", "x-ms-copy-source", "x-ms-version", "user-agent")
+KEPT = ("range", "x-ms-range", "if-match", "if-none-match", "x-ms-version", "user-agent")
 
 
 # --- what can happen to a request -------------------------------------------------------------------------------------
@@ -103,9 +103,13 @@ class Hold:
         self.reached.set()
         self.over.wait(WAIT)
 
-    def wait(self):
-        """Whether a request has come here."""
-        return self.reached.wait(WAIT)
+    def wait(self, ended=None):
+        """Whether a request has come here, before `ended` was set."""
+        until = time.monotonic() + WAIT
+        while not self.reached.wait(0.02):
+            if time.monotonic() > until or (ended and ended.is_set()):
+                return self.reached.is_set()
+        return True
 
     def release(self):
         self.over.set()

@@ -42,6 +42,12 @@ class Place:
     def __str__(self):
         return self.kind
 
+    def beside(self):
+        """The same place by another way, with a proxy of its own: for a second run at the same time."""
+        other = type(self)(self.server, self.prefix, self.bucket)
+        other.url = self.url
+        return other
+
     def whole(self, key):
         return f"{self.prefix}/{key}" if self.prefix else key
 
@@ -90,8 +96,10 @@ class S3Place(Place):
     def put(self, key, body):
         self.client.put_object(Bucket=self.bucket, Key=self.whole(key), Body=body)
 
-    def copy(self, source, key):
-        self.client.copy_object(Bucket=self.bucket, Key=self.whole(key), CopySource={"Bucket": self.bucket, "Key": self.whole(source)})
+    def copy(self, source, key, whence=None):
+        """Within the store, from this place or another one."""
+        whence = whence or self
+        self.client.copy_object(Bucket=self.bucket, Key=self.whole(key), CopySource={"Bucket": whence.bucket, "Key": whence.whole(source)})
 
     def delete(self, key):
         self.client.delete_object(Bucket=self.bucket, Key=self.whole(key))
@@ -136,9 +144,11 @@ class BlobPlace(Place):
     def put(self, key, body):
         self.client.upload_blob(self.whole(key), body, overwrite=True)
 
-    def copy(self, source, key):
+    def copy(self, source, key, whence=None):
+        """Within the store, from this place or another one."""
+        whence = whence or self
         to = self.client.get_blob_client(self.whole(key))
-        if to.start_copy_from_url(self.client.get_blob_client(self.whole(source)).url)["copy_status"] != "success":
+        if to.start_copy_from_url(whence.client.get_blob_client(whence.whole(source)).url)["copy_status"] != "success":
             raise OSError(f"{source} was not copied")
 
     def delete(self, key):

@@ -2,7 +2,8 @@
 //!
 //! The way of the data is the way of the modules: [`contract`] names every field and column, [`source`] brings pages
 //! or files as bytes, [`decode`] turns bytes into record batches, [`lake`] publishes record batches as one Parquet file
-//! a billing period, [`sync`] decides what is fetched and replaced. [`simulator`] plays the API on this machine.
+//! a billing period, [`sync`] decides what is fetched and replaced. [`report`] answers questions about a lake,
+//! [`simulator`] plays the API on this machine.
 //!
 //! [`decode`] is the part that other programs are most likely to use: it does no I/O and has a push interface.
 
@@ -17,6 +18,7 @@ pub mod decode;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod lake;
+pub mod report;
 pub mod simulator;
 pub mod source;
 pub mod sync;

@@ -8,9 +8,11 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::keys::OwnKey;
+use super::schema_args::SchemaArgs;
 use super::simulate_args::{FAULTS, SimulateArgs};
 use crate::contract::{ApiVersion, Dataset, Enrollment, WindowKind, day};
 use crate::lake::{Compression, Destination};
+use crate::report::SampleSize;
 use crate::source::DEFAULT_ENDPOINT;
 use crate::sync::{LEAST_MEMORY, MAX_PAGES, MaxRejected, Periods, REPORT_ROWS};
 
@@ -31,6 +33,11 @@ Retries: 8 attempts a request, with random waits below a bound that doubles from
 0.5 s to 30 s. A wait that the API asks for is kept, as long as all waits of a
 slice fit into --max-wait; a 429 that names none waits 120 s.";
 
+const VERIFY_EXIT_CODES: &str = "\
+Exit codes:
+  0  every file is what was written           5  some are not; they are listed
+  2  options; there is no lake                6  the lake, or a file of it, cannot be read";
+
 const EXAMPLES: &str = "\
 Examples:
   billing-lake demo                                         see it work, without key or network
@@ -39,6 +46,7 @@ Examples:
   billing-lake sync --enrollment 100 --last 3               the three newest billing periods
   billing-lake sync --enrollment 100 --periods 2024-01..2024-06 --dest /data/billing
   billing-lake status --dest /data/billing                  what the lake holds
+  billing-lake verify --dest /data/billing                  whether it is what was written
   billing-lake convert pages/ --enrollment 100              the same lake from saved pages";
 
 /// Streams Azure enterprise billing data into a Parquet lake.
@@ -88,10 +96,13 @@ pub enum Command {
     Periods(PeriodsArgs),
     /// List what the lake holds: period, rows, total, when it was fetched and checked, ETag, size.
     Status(StatusArgs),
+    /// Read the lake's files back and say which are not what was written: bytes, rows, totals, columns.
+    #[command(after_help = VERIFY_EXIT_CODES)]
+    Verify(VerifyArgs),
     /// Fill the same lake from files: CSV, JSON pages, arrays or NDJSON; plain, gzip or zstd.
     #[command(after_help = EXIT_CODES)]
     Convert(ConvertArgs),
-    /// Print the contract: fields, columns, types, meaning.
+    /// Print the contract: fields, columns, types, meaning; or definitions to paste into DuckDB, Spark or Synapse.
     Schema(SchemaArgs),
     /// Settings: their values, and where each comes from.
     #[command(subcommand, arg_required_else_help = true)]
@@ -127,7 +138,7 @@ pub enum Format {
 /// Where the lake is.
 #[derive(Debug, Args)]
 pub struct LakeArgs {
-    /// Where the lake is: a path or file:// URL.
+    /// Where the lake is: a path, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or abfss:// with an account; see docs/stores.md.
     #[arg(long, env = "BILLING_LAKE_DEST", default_value = "./billing-lake", value_name = "URL")]
     pub dest: Destination,
     /// How results are printed to standard output.
@@ -281,6 +292,32 @@ pub struct StatusArgs {
     pub lake: LakeArgs,
 }
 
+/// Options of `verify`. What leaves files out is said on the command line only, so that no setting that was meant for
+/// another command narrows what is looked at.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Datasets, with commas; those of date ranges are named ..._by_date.
+    #[arg(long, default_value = "all", value_name = "NAMES", value_parser = all_datasets)]
+    pub datasets: Datasets,
+    /// Enrollments; may be given several times, or as a list with commas. Default: all.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub enrollment: Vec<Enrollment>,
+    /// Billing periods: 2024-01..2024-06,2024-09. Default: all files, also those that are not of one period.
+    #[arg(long, value_name = "PERIODS")]
+    pub periods: Option<Periods>,
+    /// Only so many of these files, drawn by chance: a number, or a percentage such as 10%.
+    #[arg(long, value_name = "N|P%")]
+    pub sample: Option<SampleSize>,
+    /// What the sample is drawn by: the same number draws the same files. Default: another one at each run.
+    #[arg(long, value_name = "N", requires = "sample")]
+    pub seed: Option<u64>,
+    /// Files that are read at the same time.
+    #[arg(long, env = "BILLING_LAKE_CONCURRENCY", default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+    #[command(flatten)]
+    pub lake: LakeArgs,
+}
+
 /// Options of `convert`.
 #[derive(Debug, Args)]
 pub struct ConvertArgs {
@@ -300,16 +337,6 @@ pub struct ConvertArgs {
     pub write: WriteArgs,
     #[command(flatten)]
     pub lake: LakeArgs,
-}
-
-/// Options of `schema`.
-#[derive(Debug, Args)]
-pub struct SchemaArgs {
-    /// The dataset; default all.
-    pub dataset: Option<Dataset>,
-    /// How it is printed.
-    #[arg(long, env = "BILLING_LAKE_FORMAT", default_value = "text", value_name = "FORMAT")]
-    pub format: Format,
 }
 
 /// Options of `demo`.
@@ -337,10 +364,18 @@ fn api_version(text: &str) -> Result<(Dataset, ApiVersion), String> {
     Ok((dataset.trim().parse().map_err(told)?, version.trim().parse().map_err(told)?))
 }
 
+/// Reads datasets; all are those of billing periods, since ranges of dates are asked for by name.
 fn datasets(text: &str) -> Result<Datasets, String> {
+    let Datasets(mut datasets) = all_datasets(text)?;
     if text == "all" {
-        let all = Dataset::ALL.into_iter().filter(|dataset| dataset.window_kind() != WindowKind::Dates);
-        return Ok(Datasets(all.collect()));
+        datasets.retain(|dataset| dataset.window_kind() != WindowKind::Dates);
+    }
+    Ok(Datasets(datasets))
+}
+
+fn all_datasets(text: &str) -> Result<Datasets, String> {
+    if text == "all" {
+        return Ok(Datasets(Dataset::ALL.to_vec()));
     }
     let read = |name: &str| name.trim().parse().map_err(|error: crate::contract::IdentityError| error.to_string());
     text.split(',').map(read).collect::<Result<_, _>>().map(Datasets)

@@ -7,12 +7,14 @@ mod keys;
 mod output;
 mod query;
 mod schema;
+mod schema_args;
 mod secrets;
 mod settings;
 mod show;
 mod simulate;
 mod simulate_args;
 mod terminal;
+mod verify;
 mod work;
 
 #[cfg(any(test, fuzzing))]
@@ -118,6 +120,7 @@ async fn dispatch(command: Command, settings: &Settings, terminal: &Terminal, in
         Command::Convert(args) => work::convert(args, terminal, interrupt).await,
         Command::Periods(args) => query::periods(args, terminal, interrupt).await,
         Command::Status(args) => query::status(&args),
+        Command::Verify(args) => verify::verify(args, terminal, interrupt).await,
         Command::Config(ConfigCommand::Show(args)) => show::show(&args, settings),
         Command::Schema(args) => schema::schema(&args),
         Command::Simulate(args) => simulate::simulate(args, interrupt).await,

@@ -7,7 +7,7 @@ use super::args::{Format, PeriodsArgs, StatusArgs};
 use super::terminal::Terminal;
 use super::{output, work};
 use crate::contract::Dataset;
-use crate::lake::{Lake, LakeFile, LastRun};
+use crate::lake::{Destination, Lake, LakeFile, LastRun};
 use crate::sync::{self, ErrorKind, Interrupt, RunError};
 
 #[derive(Serialize)]
@@ -114,15 +114,17 @@ impl StatusLine {
     }
 }
 
+/// The lake to be asked about.
+pub(super) fn existing_lake(dest: &Destination) -> Result<Lake, RunError> {
+    Lake::open_existing(dest)?.ok_or_else(|| {
+        RunError::new(ErrorKind::Usage, format!("there is no lake in {dest}"))
+            .with_hint("name the lake's folder with --dest or BILLING_LAKE_DEST; `billing-lake sync` creates it")
+    })
+}
+
 /// `billing-lake status`
 pub(super) fn status(args: &StatusArgs) -> Result<u8, RunError> {
-    let lines = match Lake::open_existing(&args.lake.dest)? {
-        Some(lake) => holdings(&lake)?,
-        None => {
-            return Err(RunError::new(ErrorKind::Usage, format!("there is no lake in {}", args.lake.dest))
-                .with_hint("name the lake's folder with --dest or BILLING_LAKE_DEST; `billing-lake sync` creates it"));
-        }
-    };
+    let lines = holdings(&existing_lake(&args.lake.dest)?)?;
     match args.lake.format {
         Format::Json => output::json(&lines)?,
         Format::Ndjson => output::ndjson(lines)?,

@@ -49,6 +49,10 @@ pub(super) fn shown(error: &clap::Error) -> String {
         (Some(ContextValue::String(arg)), Some(ContextValue::String(value))) if arg.starts_with("--enrollment") => {
             without_keys(&without_wrong_number(&text, value))
         }
+        // What stands in a URL with a password is not repeated.
+        (Some(ContextValue::String(_)), Some(ContextValue::String(value))) if value.contains("://") => {
+            without_keys(&text.replace(value.as_str(), &without_credentials(value)))
+        }
         _ => without_keys(&text),
     }
 }

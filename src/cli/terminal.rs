@@ -51,6 +51,16 @@ impl Terminal {
         }
     }
 
+    /// A bar of so many bytes, which shows nothing where there are no bars.
+    pub(super) fn bar_of_bytes(&self, bytes: u64) -> ProgressBar {
+        let Some(bars) = &self.bars else { return ProgressBar::hidden() };
+        let bar = bars.multi.add(ProgressBar::new(bytes));
+        bar.set_style(Bars::style("{bar:30.cyan/dim} {binary_bytes}/{binary_total_bytes}  {elapsed}"));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        *locked(&bars.run) = Some(bar.clone());
+        bar
+    }
+
     /// Takes the bars away.
     pub(super) fn end(&self) {
         if let Some(bars) = &self.bars {

@@ -302,6 +302,11 @@ impl Contract {
         self.names.iter().map(|(name, column)| (name.as_str(), *column))
     }
 
+    /// The names and types of all columns of a file, in order: [`Contract::columns`], then those of the lake.
+    pub fn file_columns(&self) -> impl Iterator<Item = (&str, ColumnType)> {
+        named_types(&self.columns)
+    }
+
     /// Captions of the older CSV reports that are no field's name, each with the place of its column.
     pub fn older_captions(&self) -> impl Iterator<Item = (&str, usize)> {
         self.older_captions.iter().map(|(name, column)| (name.as_str(), *column))

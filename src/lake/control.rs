@@ -1,4 +1,5 @@
-//! The writer's own count of what it wrote, to be compared with what the decoder says it handed over.
+//! A count of a file's rows, to be compared with its state: the writer's of what it wrote, and that of whoever reads a
+//! file back.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -16,9 +17,9 @@ use super::FileState;
 const SCALE: usize = DECIMAL_SCALE as usize;
 const MAX_SCALE: usize = 100_000;
 
-/// Rows, and the sum of each decimal column, of what was written.
+/// Rows, and the sum of each decimal column.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(crate) struct Counted {
     rows: u64,
     sums: Vec<Sum>,
 }
@@ -33,19 +34,19 @@ struct Sum {
 }
 
 impl Counted {
-    pub(super) fn new(contract: &Contract) -> Self {
+    pub(crate) fn new(contract: &Contract) -> Self {
         let totals = contract.columns().iter().map(Column::total).enumerate();
         let sums = totals.filter_map(|(column, name)| Some(Sum { column, name: name?, small: 0, large: BigInt::ZERO }));
         Counted { rows: 0, sums: sums.collect() }
     }
 
     /// Counts so many rows.
-    pub(super) fn add_rows(&mut self, rows: usize) {
+    pub(crate) fn add_rows(&mut self, rows: usize) {
         self.rows += rows as u64;
     }
 
     /// Adds up the values of a column; nothing is to be added up in one that is not decimal.
-    pub(super) fn add(&mut self, column: usize, array: &ArrayRef) {
+    pub(crate) fn add(&mut self, column: usize, array: &ArrayRef) {
         let Some(sum) = self.sums.iter_mut().find(|sum| sum.column == column) else { return };
         if let Some(dictionary) = array.as_dictionary_opt::<Int32Type>() {
             let entries = dictionary.values().as_primitive::<Decimal128Type>();
@@ -74,7 +75,7 @@ impl Counted {
 
     /// Says what differs from the state that is to be published with the rows: rows, or for a decimal column
     /// `control total - rounding residue`.
-    pub(super) fn compare(&self, state: &FileState) -> Result<(), String> {
+    pub(crate) fn compare(&self, state: &FileState) -> Result<(), String> {
         if self.rows != state.rows {
             return Err(format!("{} rows were written, {} were decoded", self.rows, state.rows));
         }

@@ -29,8 +29,8 @@ pub enum LakeError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A kind of store that this version cannot write to.
-    #[error("{text:?}: {scheme}:// destinations are not yet supported in this version")]
+    /// A kind of store that no lake can lie in.
+    #[error("{text:?}: {scheme}:// destinations are not supported")]
     UnsupportedStore {
         /// The text, cut to 200 characters.
         text: String,
@@ -91,6 +91,28 @@ pub enum LakeError {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// The variables of the environment do not tell how to reach the store.
+    #[error("{place}: {reason}")]
+    StoreSettings {
+        /// The destination.
+        place: String,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// A request to an object store failed, however often it was tried.
+    #[error("cannot {action} {place}: {told}")]
+    Store {
+        /// What was tried, for example `write`.
+        action: &'static str,
+        /// The object or prefix.
+        place: String,
+        /// The status of the answer, when there was one.
+        status: Option<u16>,
+        /// What the store said, in one line.
+        told: String,
+        /// The store's error.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A record batch could not be encoded.
     #[error("{slice}: cannot encode the record batch: {source}")]
     Encode {
@@ -118,12 +140,14 @@ impl LakeError {
         match self {
             LakeError::NotADestination { .. }
             | LakeError::UnsupportedStore { .. }
+            | LakeError::StoreSettings { .. }
             | LakeError::NewerLake { .. }
             | LakeError::UnknownLayout { .. } => LakeErrorKind::Usage,
             LakeError::DamagedLake { .. }
             | LakeError::RunInUse { .. }
             | LakeError::NotAFolder { .. }
-            | LakeError::Io { .. } => LakeErrorKind::Destination,
+            | LakeError::Io { .. }
+            | LakeError::Store { .. } => LakeErrorKind::Destination,
             LakeError::RunId { .. } | LakeError::Encode { .. } | LakeError::Mismatch { .. } => LakeErrorKind::Internal,
         }
     }
@@ -131,9 +155,13 @@ impl LakeError {
     /// What to do about it, when that is known.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            LakeError::NotADestination { .. } | LakeError::UnsupportedStore { .. } => {
-                Some("give a path, or file:// and an absolute path")
+            LakeError::NotADestination { .. } | LakeError::UnsupportedStore { .. } => Some(
+                "give a path, file:///folder, s3://bucket/prefix, az://container/prefix or abfss://container@account.dfs.core.windows.net/prefix",
+            ),
+            LakeError::StoreSettings { .. } => {
+                Some("the variables AWS_… or AZURE_… tell how to reach the store: see docs/stores.md")
             }
+            LakeError::Store { status, told, .. } => Some(store_hint(*status, told)),
             LakeError::NewerLake { .. } | LakeError::UnknownLayout { .. } => {
                 Some("use the version of billing-lake that wrote it, or a newer one")
             }
@@ -164,6 +192,24 @@ impl LakeError {
 /// The part of the path that is no folder.
 fn first_file(path: &Path) -> PathBuf {
     path.ancestors().find(|part| part.is_file()).unwrap_or(path).to_owned()
+}
+
+fn store_hint(status: Option<u16>, told: &str) -> &'static str {
+    match status {
+        _ if told.contains("169.254.169.254") => {
+            "there are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AZURE_STORAGE_ACCOUNT_KEY"
+        }
+        Some(401 | 403) => {
+            "check the credentials (AWS_… or AZURE_…) and their right to list, read, write and delete there"
+        }
+        Some(404) => "there is no such bucket or container: create it, or correct the destination",
+        Some(301 | 302 | 307 | 308) => "the bucket lies elsewhere: check AWS_REGION and AWS_ENDPOINT",
+        Some(429 | 500..) => "the store is in trouble: run again later; nothing was replaced by this",
+        Some(_) => "the store does not take the request: check AWS_REGION and the address of the store",
+        None => {
+            "check the network and the address of the store (AWS_ENDPOINT, AZURE_STORAGE_ENDPOINT); nothing was replaced by this"
+        }
+    }
 }
 
 fn io_hint(error: &io::Error) -> Option<&'static str> {

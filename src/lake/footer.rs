@@ -1,18 +1,21 @@
 //! The state of a slice, as it stands in the footer of its file, and how it is read back.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use parquet::file::metadata::{KeyValue, ParquetMetaDataReader};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
 
-use super::LakeError;
 use super::store::{Store, StoredFile};
+use super::{LakeError, digest, layout};
 
 /// The newest form of the state that this version reads, and the one it writes.
 pub(super) const FORMAT: u64 = 1;
 /// What every key begins with.
 const PREFIX: &str = "billing_lake.";
+/// The key of the digest of the metadata that the keys stand in. The last one, see [`digest::close`].
+const FOOTER_DIGEST: &str = "footer_digest";
 /// Enough for the footer of some eight row groups of usage details; larger ones take a second read.
 const FIRST_READ: u64 = 64 * 1024;
 /// Length of the metadata, and the magic.
@@ -52,6 +55,8 @@ pub struct FileState {
     pub warnings: Vec<String>,
     /// Fingerprint of the contract. Set by the writer.
     pub contract: String,
+    /// The slice that the file was written for, as `usage_details/100/2024-11`. Set by the writer.
+    pub slice: String,
     /// `sha256:` and the hash, in hexadecimal, of all bytes before the footer's metadata. Set by the writer.
     pub digest: String,
     /// Version of this tool that wrote the file. Set by the writer.
@@ -82,6 +87,12 @@ pub enum Unreadable {
         /// What is wrong with it.
         reason: String,
     },
+    /// It was written for another slice: its rows are not those of the partition that it lies in.
+    #[error("it is the file of {slice}, and lies in the place of another")]
+    Misplaced {
+        /// The slice that it was written for.
+        slice: String,
+    },
     /// There must be one file in a partition folder: readers would take the rows of all.
     #[error("{count} Parquet files lie in the partition folder, where one belongs")]
     NotAlone {
@@ -91,7 +102,7 @@ pub enum Unreadable {
 }
 
 impl FileState {
-    /// The state as key-value metadata.
+    /// The state as key-value metadata, of which the footer is to be [closed](close).
     pub(super) fn to_key_values(&self) -> Vec<KeyValue> {
         let object = |map: &BTreeMap<String, String>| serde_json::Value::from_iter(map.clone()).to_string();
         let mut pairs = vec![
@@ -107,6 +118,7 @@ impl FileState {
             ("rounding_residue", object(&self.rounding_residue)),
             ("pages", self.pages.to_string()),
             ("contract", self.contract.clone()),
+            ("slice", self.slice.clone()),
             ("digest", self.digest.clone()),
             ("tool_version", self.tool_version.clone()),
         ];
@@ -115,15 +127,13 @@ impl FileState {
             pairs.push(("warnings", serde_json::json!(self.warnings).to_string()));
         }
         pairs.extend(self.answer.clone().map(|answer| ("answer", answer)));
+        pairs.push((FOOTER_DIGEST, digest::OPEN.to_owned()));
         pairs.into_iter().map(|(key, value)| KeyValue::new(format!("{PREFIX}{key}"), value)).collect()
     }
 
     /// Reads back what [`to_key_values`](FileState::to_key_values) wrote. Keys that are not known are left alone.
     pub(super) fn from_key_values(pairs: &[KeyValue]) -> Result<Self, Unreadable> {
-        let find = |key: &str| {
-            let pair = pairs.iter().find(|pair| pair.key.strip_prefix(PREFIX) == Some(key))?;
-            pair.value.as_deref()
-        };
+        let find = |key: &str| value_of(pairs, key);
         let damaged = |key: &str| Unreadable::Damaged { reason: format!("{PREFIX}{key} is missing or no such value") };
         let text = |key: &str| find(key).map(str::to_owned).ok_or_else(|| damaged(key));
         let number = |key: &str| find(key).and_then(|text| text.parse::<u64>().ok()).ok_or_else(|| damaged(key));
@@ -156,6 +166,7 @@ impl FileState {
             rounding_residue: object("rounding_residue")?,
             pages: number("pages")?,
             contract: text("contract")?,
+            slice: text("slice")?,
             digest: text("digest")?,
             tool_version: text("tool_version")?,
         })
@@ -177,17 +188,37 @@ fn etag_from_text(text: &str) -> Option<Vec<u8>> {
     }
 }
 
+/// A footer that was read.
+#[derive(Debug)]
+pub(crate) struct Footer {
+    /// The state in it.
+    pub(crate) state: FileState,
+    /// What Parquet's readers know of the file.
+    pub(crate) metadata: ParquetMetaData,
+    /// Where the metadata begins: the state's digest is that of all bytes before it.
+    pub(crate) data_bytes: u64,
+}
+
 /// Reads the footer of a file in at most two reads: a state, or why there is none; nothing when the file was replaced
 /// since it was listed.
 pub(super) fn read(store: &dyn Store, file: &StoredFile) -> Result<Option<Result<FileState, Unreadable>>, LakeError> {
-    let Some(mut end) = store.read(file, file.bytes.saturating_sub(FIRST_READ)..file.bytes)? else {
+    let footer = read_with(file, |range| store.read(file, range))?;
+    Ok(footer.map(|footer| footer.map(|footer| footer.state)))
+}
+
+/// The same with all that the footer says, by whatever reads ranges of the file as a [`Store`] does.
+pub(super) fn read_with(
+    file: &StoredFile,
+    mut read: impl FnMut(Range<u64>) -> Result<Option<Vec<u8>>, LakeError>,
+) -> Result<Option<Result<Footer, Unreadable>>, LakeError> {
+    let Some(mut end) = read(file.bytes.saturating_sub(FIRST_READ)..file.bytes)? else {
         return Ok(None);
     };
     let length = match metadata_length(&end) {
         Some(length) if length + TRAILER + MAGIC.len() as u64 <= file.bytes => length,
         Some(_) => return Ok(Some(Err(Unreadable::Truncated))),
         None => {
-            let Some(start) = store.read(file, 0..(MAGIC.len() as u64).min(file.bytes))? else {
+            let Some(start) = read(0..(MAGIC.len() as u64).min(file.bytes))? else {
                 return Ok(None);
             };
             let reason = if start == MAGIC { Unreadable::Truncated } else { Unreadable::NotParquet };
@@ -196,7 +227,7 @@ pub(super) fn read(store: &dyn Store, file: &StoredFile) -> Result<Option<Result
     };
     let wanted = length + TRAILER;
     if wanted > end.len() as u64 {
-        let Some(mut whole) = store.read(file, file.bytes - wanted..file.bytes - end.len() as u64)? else {
+        let Some(mut whole) = read(file.bytes - wanted..file.bytes - end.len() as u64)? else {
             return Ok(None);
         };
         whole.append(&mut end);
@@ -205,7 +236,7 @@ pub(super) fn read(store: &dyn Store, file: &StoredFile) -> Result<Option<Result
     let Some(start) = end.len().checked_sub(wanted as usize) else {
         return Ok(Some(Err(Unreadable::Truncated)));
     };
-    Ok(Some(state_of(&end[start..end.len() - TRAILER as usize])))
+    Ok(Some(Footer::of(&end[start..end.len() - TRAILER as usize], file)))
 }
 
 /// The length of the metadata before the trailer; none when the bytes do not end as a Parquet file does.
@@ -215,15 +246,41 @@ fn metadata_length(end: &[u8]) -> Option<u64> {
     (magic == MAGIC).then(|| u64::from(u32::from_le_bytes(*length)))
 }
 
-fn state_of(metadata: &[u8]) -> Result<FileState, Unreadable> {
-    let damaged = |reason: String| Unreadable::Damaged { reason };
-    let metadata = ParquetMetaDataReader::decode_metadata(metadata).map_err(|error| damaged(error.to_string()))?;
-    let file = metadata.file_metadata();
-    let state = FileState::from_key_values(file.key_value_metadata().map_or(&[], Vec::as_slice))?;
-    if u64::try_from(file.num_rows()) != Ok(state.rows) {
-        return Err(damaged(format!("it says {} rows, and billing_lake.rows says {}", file.num_rows(), state.rows)));
+/// Puts the digest of the metadata at the end of these bytes, which a file is to end with, into its place.
+pub(super) fn close(end: &mut [u8]) -> Option<()> {
+    let behind = end.len().checked_sub(TRAILER as usize)?;
+    let start = behind.checked_sub(metadata_length(end)? as usize)?;
+    digest::close(&mut end[start..behind])
+}
+
+impl Footer {
+    /// Reads the metadata of a listed file. What another tool or a newer version wrote is told as such, before anything
+    /// is asked of its digest.
+    fn of(bytes: &[u8], file: &StoredFile) -> Result<Footer, Unreadable> {
+        let damaged = |reason: String| Unreadable::Damaged { reason };
+        let metadata = ParquetMetaDataReader::decode_metadata(bytes).map_err(|error| damaged(error.to_string()))?;
+        let of_file = metadata.file_metadata();
+        let pairs = of_file.key_value_metadata().map_or(&[][..], Vec::as_slice);
+        let state = FileState::from_key_values(pairs)?;
+        let stated = value_of(pairs, FOOTER_DIGEST).unwrap_or_default();
+        if digest::of_metadata(bytes, stated).as_deref() != Some(stated) {
+            return Err(damaged("its bytes are not those that were written".to_owned()));
+        }
+        if state.slice != layout::key(&file.slice) {
+            return Err(Unreadable::Misplaced { slice: state.slice });
+        }
+        if u64::try_from(of_file.num_rows()) != Ok(state.rows) {
+            let (says, rows) = (of_file.num_rows(), state.rows);
+            return Err(damaged(format!("it says {says} rows, and billing_lake.rows says {rows}")));
+        }
+        Ok(Footer { state, metadata, data_bytes: file.bytes - TRAILER - bytes.len() as u64 })
     }
-    Ok(state)
+}
+
+/// The value of one of the tool's own keys.
+fn value_of<'a>(pairs: &'a [KeyValue], key: &str) -> Option<&'a str> {
+    let pair = pairs.iter().find(|pair| pair.key.strip_prefix(PREFIX) == Some(key))?;
+    pair.value.as_deref()
 }
 
 #[cfg(test)]
@@ -246,6 +303,7 @@ mod tests {
             pages: 2,
             warnings: vec!["no rows for 2024-11-05".to_owned()],
             contract: "0123456789abcdef".to_owned(),
+            slice: "usage_details/100/2024-11".to_owned(),
             digest: "sha256:00".to_owned(),
             tool_version: "0.1.0".to_owned(),
         }

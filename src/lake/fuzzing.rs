@@ -9,7 +9,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
 use super::store::{Store, StoreRun, StoredFile};
-use super::{FileState, Lake, LakeError, LakeErrorKind, Unreadable, footer, layout};
+use super::{FileState, Lake, LakeError, LakeErrorKind, Unreadable, digest, footer, layout};
 use crate::contract::{Dataset, Slice, Window};
 
 /// Longer inputs say nothing new.
@@ -50,7 +50,7 @@ pub fn footer(data: &[u8]) {
             Some((length, metadata)) => [magic, metadata, length, magic].concat(),
             None => return,
         },
-        b'k' => file_with(rest),
+        b'k' => file_with(rest, &slice()),
         _ => rest.to_vec(),
     };
     let side = match kind {
@@ -94,15 +94,30 @@ fn is_told_as_what_it_is(bytes: &[u8], state: &Result<FileState, Unreadable>) {
     }
 }
 
-/// A Parquet file without columns and rows, with these keys and values.
-fn file_with(lines: &[u8]) -> Vec<u8> {
+/// A Parquet file without columns and rows, with these keys and values, and behind them those that say whose file it is
+/// and that its footer is whole.
+fn file_with(lines: &[u8], slice: &Slice) -> Vec<u8> {
     let schema = Type::group_type_builder("schema").build().expect("a schema without columns");
     let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::default()).expect("memory");
     for line in String::from_utf8_lossy(lines).split('\n') {
         let (key, value) = line.split_once('=').map_or((line, None), |(key, value)| (key, Some(value.to_owned())));
         writer.append_key_value_metadata(KeyValue::new(format!("billing_lake.{key}"), value));
     }
-    writer.into_inner().expect("memory")
+    for (key, value) in [("slice", layout::key(slice)), ("footer_digest", digest::OPEN.to_owned())] {
+        writer.append_key_value_metadata(KeyValue::new(format!("billing_lake.{key}"), value));
+    }
+    let mut bytes = writer.into_inner().expect("memory");
+    footer::close(&mut bytes).expect("its digest has a place");
+    bytes
+}
+
+/// The slice whose file it is.
+fn slice() -> Slice {
+    Slice {
+        dataset: Dataset::UsageDetails,
+        enrollment: "100".parse().expect("an enrollment number"),
+        window: Window::Period("2024-11".parse().expect("a month")),
+    }
 }
 
 /// A store of one file in memory, which notes what is read of it.
@@ -117,17 +132,12 @@ struct OneFile {
 
 impl OneFile {
     fn new(bytes: Vec<u8>, side: Option<(&'static str, Vec<u8>)>) -> Self {
-        let slice = Slice {
-            dataset: Dataset::UsageDetails,
-            enrollment: "100".parse().expect("an enrollment number"),
-            window: Window::Period("2024-11".parse().expect("a month")),
-        };
-        OneFile { bytes, side, slice, asked: Mutex::default() }
+        OneFile { bytes, side, slice: slice(), asked: Mutex::default() }
     }
 
     fn file(&self) -> StoredFile {
         let name = format!("{}/data.parquet", layout::partition(&self.slice));
-        StoredFile { slice: self.slice.clone(), name, bytes: self.bytes.len() as u64 }
+        StoredFile { slice: self.slice.clone(), name, bytes: self.bytes.len() as u64, version: None }
     }
 }
 
@@ -159,6 +169,10 @@ impl Store for OneFile {
     }
 
     fn keep_newest(&self, _: &str, _: usize) -> Result<(), LakeError> {
+        unreachable!("nothing is written")
+    }
+
+    fn clean(&self) -> Result<Vec<String>, LakeError> {
         unreachable!("nothing is written")
     }
 

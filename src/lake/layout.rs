@@ -20,6 +20,9 @@ pub(super) const LOCKS_FOLDER: &str = "_billing_lake/locks";
 /// What runs note about slices for those that come after them, one file a slice.
 const NOTES_FOLDER: &str = "_billing_lake/notes";
 
+/// The name of a slice's file where it is replaced under its name.
+pub(super) const FIXED_NAME: &str = "data.parquet";
+
 const ENROLLMENT_KEY: &str = "enrollment=";
 const PERIOD_KEY: &str = "billing_period=";
 const DATES_KEY: &str = "date_range=";
@@ -65,6 +68,11 @@ pub(super) fn slice_of<'a>(folder: &'a str) -> Option<Slice> {
     };
     let slice = Slice { dataset, enrollment, window };
     (parts.next().is_none() && partition(&slice) == folder).then_some(slice)
+}
+
+/// What readers take for data: `*.parquet`, but no hidden files.
+pub(super) fn is_data(name: &str) -> bool {
+    name.ends_with(".parquet") && !name.starts_with('.')
 }
 
 /// A slice in one word: `usage_details/100/2024-11`.

@@ -11,9 +11,9 @@
 //!                    rejected/ runs/     rejected rows and run reports
 //! ```
 //!
-//! Whatever moment a run dies, each slice has exactly one whole version. A [`Run`] writes into its own staging folder,
-//! and a finished file replaces the one in place by an exchange of their folders; the replaced one is dropped at the
-//! run's end. The state has no other home than the file's footer, so there is nothing that could disagree with it.
+//! Whatever moment a run dies, each slice has exactly one whole version. On local disk a [`Run`] writes into its own
+//! staging folder, and a finished file replaces the one in place by an exchange of their folders; the replaced one is
+//! dropped at the run's end. In an object store a file is replaced by the request that ends its upload. The state has no other home than the file's footer, so there is nothing that could disagree with it.
 //!
 //! ```
 //! use billing_lake::contract::{Contract, Dataset, Slice, Window};
@@ -39,6 +39,7 @@
 
 mod control;
 mod destination;
+mod digest;
 mod encode;
 mod error;
 mod footer;
@@ -48,10 +49,17 @@ mod last_run;
 mod layout;
 mod local;
 mod parquet_file;
+mod reading;
+mod remote;
 mod run;
 mod store;
 #[cfg(test)]
+mod suite;
+#[cfg(test)]
+pub(crate) mod test_store;
+#[cfg(test)]
 mod tests;
+mod token;
 
 use std::sync::Arc;
 
@@ -59,15 +67,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{Dataset, Slice};
 
+use destination::Place;
 use local::LocalStore;
+use remote::RemoteStore;
 use store::{Store, StoredFile};
 
+pub(crate) use control::Counted;
 pub use destination::Destination;
 pub use encode::{Compression, CompressionError, WriteOptions};
 pub use error::{LakeError, LakeErrorKind};
+pub(crate) use footer::Footer;
 pub use footer::{FileState, Unreadable};
 pub use last_run::LastRun;
 pub use parquet_file::{SliceFile, StagedFile};
+pub(crate) use reading::{FileReading, Stop};
 pub use run::{PublishedFile, RejectedRows, Run};
 
 /// The form of the lake as a whole that this version writes, and the newest it reads.
@@ -96,6 +109,38 @@ pub struct LakeFile {
     pub state: Result<FileState, Unreadable>,
 }
 
+/// What lies in a slice's place, as it was listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    /// In the order of their names; there is one at least.
+    files: Vec<StoredFile>,
+}
+
+impl Listed {
+    /// The slice.
+    pub(crate) fn slice(&self) -> &Slice {
+        &self.files[0].slice
+    }
+
+    /// Where the file lies, or the first of several, relative to the lake.
+    pub(crate) fn location(&self) -> &str {
+        &self.files[0].name
+    }
+
+    /// The size in bytes of all that lies there.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// The one file that belongs there.
+    fn file(&self) -> Result<&StoredFile, Unreadable> {
+        match self.files.as_slice() {
+            [file] => Ok(file),
+            several => Err(Unreadable::NotAlone { count: several.len() }),
+        }
+    }
+}
+
 /// `lake.json`.
 #[derive(Serialize, Deserialize)]
 struct Description {
@@ -111,7 +156,7 @@ impl Lake {
     /// A lake of a newer version or another layout is refused ([`LakeErrorKind::Usage`]); a place that cannot be
     /// written is [`LakeErrorKind::Destination`].
     pub fn open(destination: &Destination) -> Result<Lake, LakeError> {
-        let lake = Lake::at(destination);
+        let lake = Lake::at(destination)?;
         if !lake.is_described()? {
             let description = Description { format: LAKE_FORMAT, layout: HIVE.to_owned() };
             let text = serde_json::json!(description).to_string();
@@ -126,12 +171,16 @@ impl Lake {
     ///
     /// As [`open`](Lake::open).
     pub fn open_existing(destination: &Destination) -> Result<Option<Lake>, LakeError> {
-        let lake = Lake::at(destination);
+        let lake = Lake::at(destination)?;
         Ok(lake.is_described()?.then_some(lake))
     }
 
-    fn at(destination: &Destination) -> Lake {
-        Lake { store: Arc::new(LocalStore::new(destination.path())) }
+    fn at(destination: &Destination) -> Result<Lake, LakeError> {
+        let store: Arc<dyn Store> = match &destination.place {
+            Place::Folder(path) => Arc::new(LocalStore::new(path)),
+            Place::Objects(place) => Arc::new(RemoteStore::new(place)?),
+        };
+        Ok(Lake { store })
     }
 
     /// Whether there is a `lake.json`, of a lake that this version can use.
@@ -167,26 +216,53 @@ impl Lake {
 
     /// The files by one listing, and whether all of them were still there when they were read.
     fn files_once(&self, dataset: Dataset) -> Result<(Vec<LakeFile>, bool), LakeError> {
-        let mut stored = self.store.list(dataset)?;
-        stored.sort_unstable_by(|a, b| (&a.slice, &a.name).cmp(&(&b.slice, &b.name)));
-        let mut files = Vec::with_capacity(stored.len());
+        let listed = self.listed(dataset)?;
+        let looked = self.look_at(&listed);
+        let mut files = Vec::with_capacity(listed.len());
         let mut complete = true;
-        for of_slice in stored.chunk_by(|a, b| a.slice == b.slice) {
-            let StoredFile { slice, name, .. } = &of_slice[0];
-            let state = match of_slice {
-                [file] => match footer::read(self.store.as_ref(), file)? {
-                    Some(state) => state,
-                    None => {
-                        complete = false;
-                        continue;
-                    }
-                },
-                several => Err(Unreadable::NotAlone { count: several.len() }),
+        for (listed, state) in listed.into_iter().zip(looked) {
+            let Some(state) = state? else {
+                complete = false;
+                continue;
             };
-            let bytes = of_slice.iter().map(|file| file.bytes).sum();
-            files.push(LakeFile { slice: slice.clone(), location: name.clone(), bytes, state });
+            let (slice, location) = (listed.slice().clone(), listed.location().to_owned());
+            files.push(LakeFile { slice, location, bytes: listed.bytes(), state });
         }
         Ok((files, complete))
+    }
+
+    /// What the footers say, several read at once where the store is far away; none where a file was replaced since.
+    fn look_at(&self, listed: &[Listed]) -> Vec<Result<Option<Result<FileState, Unreadable>>, LakeError>> {
+        let look = |listed: &Listed| match listed.file() {
+            Ok(file) => footer::read(self.store.as_ref(), file),
+            Err(unreadable) => Ok(Some(Err(unreadable))),
+        };
+        let share = listed.len().div_ceil(self.store.reads_at_once()).max(1);
+        if share >= listed.len() {
+            return listed.iter().map(look).collect();
+        }
+        std::thread::scope(|scope| {
+            let shares: Vec<_> = listed
+                .chunks(share)
+                .map(|share| scope.spawn(move || share.iter().map(look).collect::<Vec<_>>()))
+                .collect();
+            let done =
+                shares.into_iter().map(|share| share.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            done.flatten().collect()
+        })
+    }
+
+    /// What a dataset holds by one listing, in the order of the slices. Nothing is looked into.
+    pub(crate) fn listed(&self, dataset: Dataset) -> Result<Vec<Listed>, LakeError> {
+        let mut stored = self.store.list(dataset)?;
+        stored.sort_unstable_by(|a, b| (&a.slice, &a.name).cmp(&(&b.slice, &b.name)));
+        let of_slices = stored.chunk_by(|a, b| a.slice == b.slice);
+        Ok(of_slices.map(|files| Listed { files: files.to_vec() }).collect())
+    }
+
+    /// A listed file, to be read back.
+    pub(crate) fn read_back(&self, listed: &Listed) -> Result<FileReading, Unreadable> {
+        Ok(FileReading::new(Arc::clone(&self.store), listed.file()?.clone()))
     }
 
     /// Whether the slice has a file that readers see; its content is not looked at.
@@ -198,6 +274,16 @@ impl Lake {
     /// removed; living ones are left alone.
     pub fn begin_run(&self, run_id: &str) -> Result<Run, LakeError> {
         Run::begin(Arc::clone(&self.store), run_id)
+    }
+
+    /// Removes what dead runs left, as the next run would, and returns the names of it; living runs are left alone.
+    pub fn clean(&self) -> Result<Vec<String>, LakeError> {
+        self.store.clean()
+    }
+
+    /// Bytes of memory that a file may hold besides its row groups while it is written.
+    pub fn staged_bytes(&self) -> u64 {
+        self.store.staged_bytes()
     }
 
     /// When each slice was last asked for. A cache: nothing is known when it is lost or garbled.

@@ -15,7 +15,7 @@ use crate::contract::{Contract, Slice};
 use super::control::Counted;
 use super::encode::{RowGroupEncoder, WriteOptions, file_properties};
 use super::store::Staged;
-use super::{FileState, LakeError};
+use super::{FileState, LakeError, digest, footer, layout};
 
 /// Bytes that go to the staged file at once: Parquet's writer hands over 8 KiB at a time.
 const BUFFER_BYTES: usize = 128 << 10;
@@ -35,7 +35,7 @@ pub struct SliceFile {
 pub struct StagedFile {
     pub(super) staged: Box<dyn Staged>,
     bytes: u64,
-    state: FileState,
+    pub(super) state: FileState,
 }
 
 /// Why a row group cannot be written.
@@ -64,19 +64,23 @@ impl StagedFile {
 }
 
 impl SliceFile {
+    /// A file that begins with so many bytes that mean nothing.
     pub(super) fn new(
         slice: &Slice,
         contract: &Arc<Contract>,
         options: &WriteOptions,
+        salt: usize,
         staged: Box<dyn Staged>,
     ) -> Result<Self, LakeError> {
         let encode = |source| LakeError::Encode { slice: Box::new(slice.clone()), source };
         let schema = contract.arrow_schema();
         let parquet_schema = ArrowSchemaConverter::new().convert(&schema).map_err(encode)?;
         let encoder = RowGroupEncoder::new(&schema, &parquet_schema, options).map_err(encode)?;
-        let sink = Hashing { staged: Some(BufWriter::with_capacity(BUFFER_BYTES, staged)), hash: Sha256::new() };
-        let writer =
+        let staged = Some(BufWriter::with_capacity(BUFFER_BYTES, staged));
+        let sink = Hashing { staged, hash: Sha256::new(), footer: None };
+        let mut writer =
             SerializedFileWriter::new(sink, parquet_schema.root_schema_ptr(), file_properties()).map_err(encode)?;
+        writer.write_all(&vec![0; salt]).map_err(|error| encode(error.into()))?;
         let counted = Counted::new(contract);
         Ok(SliceFile { slice: slice.clone(), contract: Arc::clone(contract), writer, encoder, counted })
     }
@@ -155,7 +159,8 @@ impl SliceFile {
         self.writer.flush().map_err(|error| self.failure(error.into()))?;
         state.contract = self.contract.fingerprint().to_owned();
         state.tool_version = env!("CARGO_PKG_VERSION").to_owned();
-        state.digest = self.writer.inner().digest();
+        state.slice = layout::key(&self.slice);
+        state.digest = self.writer.inner_mut().begin_footer();
         for pair in state.to_key_values() {
             self.writer.append_key_value_metadata(pair);
         }
@@ -164,9 +169,16 @@ impl SliceFile {
             let written = metadata.file_metadata().num_rows();
             return Err(self.mismatch(format!("the footer says {written} rows, {} were decoded", state.rows)));
         }
-        let Some(staged) = self.writer.inner_mut().staged.take() else {
+        let sink = self.writer.inner_mut();
+        let (Some(mut staged), Some(mut footer)) = (sink.staged.take(), sink.footer.take()) else {
             return Err(self.mismatch("it was finished before".to_owned()));
         };
+        if footer::close(&mut footer).is_none() {
+            return Err(self.mismatch("its footer has no place for its own digest".to_owned()));
+        }
+        if let Err(error) = staged.write_all(&footer) {
+            return Err(staged.get_ref().failure(error));
+        }
         let mut staged = match staged.into_inner() {
             Ok(staged) => staged,
             Err(error) => {
@@ -205,23 +217,30 @@ fn is_of(array: &DataType, column: &DataType) -> bool {
         || matches!(array, DataType::Dictionary(codes, values) if **codes == DataType::Int32 && **values == *column)
 }
 
-/// Hashes what passes through to the staged file.
+/// Hashes what passes through to the staged file, up to the footer.
 #[derive(Debug)]
 struct Hashing {
     /// None once the file is finished.
     staged: Option<BufWriter<Box<dyn Staged>>>,
     hash: Sha256,
+    /// The footer, which is held back until it has its own digest in it.
+    footer: Option<Vec<u8>>,
 }
 
 impl Hashing {
-    fn digest(&self) -> String {
-        let digits: String = self.hash.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{digits}")
+    /// Holds back what follows, and gives the digest of what passed.
+    fn begin_footer(&mut self) -> String {
+        self.footer = Some(Vec::new());
+        digest::in_words(self.hash.clone())
     }
 }
 
 impl Write for Hashing {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(footer) = &mut self.footer {
+            footer.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
         let staged = self.staged.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
         let written = staged.write(bytes)?;
         self.hash.update(&bytes[..written]);

@@ -5,11 +5,17 @@ use std::sync::Arc;
 
 use crate::contract::{Contract, Slice};
 
-use super::store::{PrivateSide, Store, StoreRun};
+use super::store::{Store, StoreRun, Unkept};
+use super::token::token;
 use super::{LakeError, SliceFile, StagedFile, WriteOptions, layout};
 
 /// So many run reports are kept.
 const REPORTS: usize = 100;
+
+/// The most bytes that stand before the data of a file that may be replaced under its name. There is another number of
+/// them in each, so a reader that gets pieces of two files finds no page where one should begin, and fails; offsets that
+/// agreed would give rows of both.
+const MOST_SALT: u64 = 4096;
 
 /// A run at work on a lake; other runs may be at work on the same lake. It can be shared between threads.
 ///
@@ -50,14 +56,15 @@ impl Run {
         contract: &Arc<Contract>,
         options: &WriteOptions,
     ) -> Result<SliceFile, LakeError> {
-        SliceFile::new(slice, contract, options, self.at_store.stage(slice)?)
+        let salt = if self.at_store.reuses_names() { 1 + (token() % MOST_SALT) as usize } else { 0 };
+        SliceFile::new(slice, contract, options, salt, self.at_store.stage(slice)?)
     }
 
     /// Replaces what the slice had by the finished file, as one act. A reader sees the old file or the new one, whole;
     /// one that planned its query on the old one fails cleanly once that is dropped.
     pub fn publish(&self, file: StagedFile) -> Result<PublishedFile, LakeError> {
         let bytes = file.bytes();
-        let location = file.staged.publish()?;
+        let location = file.staged.publish(file.state.rows)?;
         Ok(PublishedFile { location, bytes })
     }
 
@@ -95,7 +102,7 @@ pub struct RejectedRows {
     at_store: Arc<dyn StoreRun>,
     name: String,
     lines: u64,
-    open: Option<Box<dyn PrivateSide>>,
+    open: Option<Box<dyn Unkept>>,
 }
 
 impl RejectedRows {
@@ -103,7 +110,7 @@ impl RejectedRows {
     pub fn write(&mut self, row: &serde_json::Value) -> Result<(), LakeError> {
         let open = match &mut self.open {
             Some(open) => open,
-            None => self.open.insert(self.at_store.private_side(&self.name)?),
+            None => self.open.insert(self.at_store.open(&self.name, true)?),
         };
         let mut line = row.to_string();
         line.push('\n');

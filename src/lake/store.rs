@@ -22,6 +22,11 @@ pub(super) trait Store: Debug + Send + Sync {
     /// Reads a range of a listed file, shorter only where the file ends; none when it was replaced since.
     fn read(&self, file: &StoredFile, range: Range<u64>) -> Result<Option<Vec<u8>>, LakeError>;
 
+    /// So many reads gain from going on at once: more than one where each takes its time on a line.
+    fn reads_at_once(&self) -> usize {
+        1
+    }
+
     /// Reads a whole small file that is no data; none when there is none.
     fn read_side(&self, name: &str) -> Result<Option<Vec<u8>>, LakeError>;
 
@@ -34,7 +39,15 @@ pub(super) trait Store: Debug + Send + Sync {
     /// Drops all but the newest of the files that [`put_side`](Store::put_side) put into a folder.
     fn keep_newest(&self, folder: &str, keep: usize) -> Result<(), LakeError>;
 
-    /// Begins a run: drops what dead runs left, never what a live one is at.
+    /// Bytes that a staged file may hold in memory.
+    fn staged_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Drops what dead runs left, never what a live one is at, and returns the names of that.
+    fn clean(&self) -> Result<Vec<String>, LakeError>;
+
+    /// Begins a run, after a [`clean`](Store::clean).
     fn begin_run(&self, run: &str) -> Result<Arc<dyn StoreRun>, LakeError>;
 
     /// A name of this lake as people find it, for messages.
@@ -50,6 +63,8 @@ pub(super) struct StoredFile {
     pub name: String,
     /// Its size in bytes.
     pub bytes: u64,
+    /// Which of the objects that ever had this name it is, where names are used again: an object store's ETag.
+    pub version: Option<String>,
 }
 
 /// A run's hold on the store. What it leaves is dropped by [`finish`](StoreRun::finish), or by a later run.
@@ -57,8 +72,12 @@ pub(super) trait StoreRun: Debug + Send + Sync {
     /// Opens a file that nobody sees until it is published over the slice.
     fn stage(&self, slice: &Slice) -> Result<Box<dyn Staged>, LakeError>;
 
-    /// Opens a file that is no data and that only the owner of the lake may read.
-    fn private_side(&self, name: &str) -> Result<Box<dyn PrivateSide>, LakeError>;
+    /// Whether files are replaced under their names, so that a reader in pieces may get pieces of two.
+    fn reuses_names(&self) -> bool;
+
+    /// Opens a file that nobody sees until it is kept, and that only the owner of the lake may read, if asked for and where
+    /// the store knows owners.
+    fn open(&self, name: &str, for_owner_only: bool) -> Result<Box<dyn Unkept>, LakeError>;
 
     /// Drops what the run replaced and left, as its last act. What is staged and not yet published is lost.
     fn finish(&self) -> Result<(), LakeError>;
@@ -72,14 +91,14 @@ pub(super) trait Staged: Write + Debug + Send {
     /// Nothing more will be written: returns the size when all of it would survive a loss of power.
     fn seal(&mut self) -> Result<u64, LakeError>;
 
-    /// Replaces what the slice had by this file, as one act, and returns the file's name. Only after
+    /// Replaces what the slice had by this file of so many rows, as one act, and returns the file's name. Only after
     /// [`seal`](Staged::seal). Publications of one slice come one after another, across processes too where the store
     /// can do that.
-    fn publish(self: Box<Self>) -> Result<String, LakeError>;
+    fn publish(self: Box<Self>, rows: u64) -> Result<String, LakeError>;
 }
 
-/// A file that is no data, with rows in it that hold personal data. Dropping it drops what was written.
-pub(super) trait PrivateSide: Write + Debug + Send {
+/// A file that is being written and takes its name at the end. Dropping it drops what was written.
+pub(super) trait Unkept: Write + Debug + Send {
     /// The failure of a write, with the place in it.
     fn failure(&self, source: io::Error) -> LakeError;
 

@@ -23,8 +23,7 @@ use tempfile::TempDir;
 
 use crate::contract::{ColumnType, Contract, Dataset, Slice, Window};
 
-use super::local::LocalStore;
-use super::store::{Store, StoredFile};
+use super::test_store::Watched;
 use super::*;
 
 const UNIT: i128 = 1_000_000_000_000_000_000;
@@ -38,7 +37,7 @@ struct Scene {
 fn scene_with(exchange: bool) -> Scene {
     let folder = tempfile::tempdir().unwrap();
     Lake::open(&Destination::local(folder.path())).unwrap();
-    let lake = Lake { store: Arc::new(LocalStore::without_grace(folder.path(), exchange)) };
+    let lake = test_store::lake(folder.path(), exchange);
     Scene { folder, lake }
 }
 
@@ -82,7 +81,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-fn slice() -> Slice {
+pub(super) fn slice() -> Slice {
     Slice {
         dataset: Dataset::UsageDetails,
         enrollment: "a:1".parse().unwrap(),
@@ -90,13 +89,13 @@ fn slice() -> Slice {
     }
 }
 
-fn text(rows: usize, value: impl Fn(usize) -> Option<String>) -> ArrayRef {
+pub(super) fn text(rows: usize, value: impl Fn(usize) -> Option<String>) -> ArrayRef {
     let values: Vec<_> = (0..rows).map(value).collect();
     Arc::new(values.iter().map(Option::as_deref).collect::<DictionaryArray<Int32Type>>())
 }
 
 /// Rows of usage details with these columns, and nulls in all others.
-fn batch(rows: usize, columns: &[(&str, ArrayRef)]) -> RecordBatch {
+pub(super) fn batch(rows: usize, columns: &[(&str, ArrayRef)]) -> RecordBatch {
     let schema = Contract::of(Dataset::UsageDetails).arrow_schema();
     let arrays = schema.fields().iter().map(|field| {
         let given = columns.iter().find(|(name, _)| name == field.name());
@@ -109,11 +108,11 @@ fn decimals(values: impl IntoIterator<Item = Option<i128>>) -> ArrayRef {
     Arc::new(Decimal128Array::from_iter(values).with_precision_and_scale(38, 18).unwrap())
 }
 
-fn costs(rows: usize) -> RecordBatch {
+pub(super) fn costs(rows: usize) -> RecordBatch {
     batch(rows, &[("cost", decimals(vec![Some(UNIT); rows]))])
 }
 
-fn state(rows: usize, cost: &str) -> FileState {
+pub(super) fn state(rows: usize, cost: &str) -> FileState {
     let contract = Contract::of(Dataset::UsageDetails);
     let decimal = contract.columns().iter().filter(|column| column.kind == ColumnType::Decimal);
     let mut control_totals: BTreeMap<_, _> = decimal.map(|column| (column.column.clone(), "0".to_owned())).collect();
@@ -125,7 +124,7 @@ fn stage(run: &Run) -> SliceFile {
     run.stage(&slice(), &Contract::of(Dataset::UsageDetails), &WriteOptions::default()).unwrap()
 }
 
-fn staged(run: &Run, rows: usize) -> Result<StagedFile, LakeError> {
+pub(super) fn staged(run: &Run, rows: usize) -> Result<StagedFile, LakeError> {
     let mut file = stage(run);
     file.write(costs(rows))?;
     file.finish(state(rows, &rows.to_string()))
@@ -445,62 +444,14 @@ fn an_empty_period_is_a_file_with_the_schema() {
     assert_eq!(scene.rows(), 0);
 }
 
-/// Notes what is read from a store.
-#[derive(Debug)]
-struct Watched {
-    store: LocalStore,
-    reads: Mutex<Vec<u64>>,
-}
-
-impl Store for Watched {
-    fn list(&self, dataset: Dataset) -> Result<Vec<StoredFile>, LakeError> {
-        self.store.list(dataset)
-    }
-
-    fn has(&self, slice: &Slice) -> Result<bool, LakeError> {
-        self.store.has(slice)
-    }
-
-    fn read(&self, file: &StoredFile, range: std::ops::Range<u64>) -> Result<Option<Vec<u8>>, LakeError> {
-        self.reads.lock().unwrap().push(range.end - range.start);
-        self.store.read(file, range)
-    }
-
-    fn read_side(&self, name: &str) -> Result<Option<Vec<u8>>, LakeError> {
-        self.store.read_side(name)
-    }
-
-    fn put_side(&self, name: &str, bytes: &[u8]) -> Result<(), LakeError> {
-        self.store.put_side(name, bytes)
-    }
-
-    fn drop_side(&self, name: &str) -> Result<(), LakeError> {
-        self.store.drop_side(name)
-    }
-
-    fn keep_newest(&self, folder: &str, keep: usize) -> Result<(), LakeError> {
-        self.store.keep_newest(folder, keep)
-    }
-
-    fn begin_run(&self, run: &str) -> Result<Arc<dyn store::StoreRun>, LakeError> {
-        self.store.begin_run(run)
-    }
-
-    fn place(&self, name: &str) -> String {
-        self.store.place(name)
-    }
-}
-
 #[test]
 fn a_footer_takes_one_read_and_a_large_one_two() {
     let scene = scene();
-    let store = LocalStore::without_grace(scene.folder.path(), true);
-    let watched = Arc::new(Watched { store, reads: Mutex::default() });
-    let lake = Lake { store: Arc::clone(&watched) as Arc<dyn Store> };
+    let (lake, watched) = Watched::lake(scene.folder.path(), true, |_| {});
     let run = scene.run("r1");
     scene.publish(&run, 10);
     assert_eq!(lake.files(Dataset::UsageDetails).unwrap()[0].state.as_ref().unwrap().rows, 10);
-    assert_eq!(std::mem::take(&mut *watched.reads.lock().unwrap()).len(), 1);
+    assert_eq!(watched.take_reads().len(), 1);
 
     let mut file = stage(&run);
     for _ in 0..40 {
@@ -509,7 +460,7 @@ fn a_footer_takes_one_read_and_a_large_one_two() {
     let bytes = run.publish(file.finish(state(400, "400")).unwrap()).unwrap().bytes;
     run.finish().unwrap();
     assert_eq!(lake.files(Dataset::UsageDetails).unwrap()[0].state.as_ref().unwrap().rows, 400);
-    let reads = watched.reads.lock().unwrap();
+    let reads: Vec<_> = watched.take_reads().into_iter().map(|range| range.end - range.start).collect();
     assert_eq!((reads.len(), reads[0]), (2, 64 * 1024));
     assert!(reads[0] + reads[1] < bytes);
 }
@@ -553,11 +504,11 @@ fn a_newer_lake_is_refused_and_reading_creates_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let destination = Destination::local(folder.path().join("not/there"));
     assert!(Lake::open_existing(&destination).unwrap().is_none());
-    assert!(!destination.path().exists());
+    assert!(!destination.folder().unwrap().exists());
     let lake = Lake::open(&destination).unwrap();
     assert!(lake.files(Dataset::UsageDetails).unwrap().is_empty());
     assert!(Lake::open_existing(&destination).unwrap().is_some());
-    let description = destination.path().join(layout::LAKE_FILE);
+    let description = destination.folder().unwrap().join(layout::LAKE_FILE);
     assert_eq!(fs::read_to_string(&description).unwrap(), r#"{"format":1,"layout":"hive"}"#);
     for (text, kind) in [
         (r#"{"format":2,"layout":"hive"}"#, LakeErrorKind::Usage),
@@ -633,7 +584,7 @@ impl store::Staged for Played {
         Ok(0)
     }
 
-    fn publish(self: Box<Self>) -> Result<String, LakeError> {
+    fn publish(self: Box<Self>, _: u64) -> Result<String, LakeError> {
         Ok("played".to_owned())
     }
 }
@@ -643,7 +594,7 @@ fn played(room: usize, arrays: &[(&str, ArrayRef)]) -> (SliceFile, Arc<Mutex<Vec
     let arrays = arrays.iter().map(|(_, array)| Arc::downgrade(array)).collect();
     let staged = Box::new(Played { room, arrays, living: Arc::clone(&living) });
     let contract = Contract::of(Dataset::UsageDetails);
-    (SliceFile::new(&slice(), &contract, &WriteOptions::default(), staged).unwrap(), living)
+    (SliceFile::new(&slice(), &contract, &WriteOptions::default(), 0, staged).unwrap(), living)
 }
 
 #[test]

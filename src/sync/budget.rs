@@ -20,11 +20,13 @@ pub(crate) struct Shares {
     pub(crate) page_bytes: usize,
 }
 
-/// Divides `memory` bytes among at most `concurrency` slices; fewer when it does not fit, but always one.
-pub(crate) fn shares(memory: u64, concurrency: usize) -> Shares {
-    let room = memory.saturating_sub(BASE).max(LEAST_SHARE);
-    let slices = concurrency.clamp(1, (room / LEAST_SHARE) as usize);
-    let share = room / slices as u64;
+/// Divides `memory` bytes among at most `concurrency` slices; fewer when it does not fit, but always one. Each needs
+/// `staged` bytes for its file on the way to the store, besides its rows.
+pub(crate) fn shares(memory: u64, concurrency: usize, staged: u64) -> Shares {
+    let least = LEAST_SHARE + staged;
+    let room = memory.saturating_sub(BASE).max(least);
+    let slices = concurrency.clamp(1, (room / least) as usize);
+    let share = room / slices as u64 - staged;
     // One row group is encoded, column by column, while the next one is decoded.
     let group_bytes = (share * 3 / 8).min(LARGEST_GROUP) as usize;
     let page_bytes = (share / 4).min(64 << 20) as usize;
@@ -38,11 +40,11 @@ mod tests {
     #[test]
     fn shares_fit_into_the_budget() {
         for memory in [1 << 20, 64 << 20, 100 << 20, 256 << 20, 8 << 30_u64] {
-            for concurrency in [1, 2, 16] {
-                let shares = shares(memory, concurrency);
+            for (concurrency, staged) in [(1, 0), (2, 0), (16, 0), (1, 10 << 20), (16, 10 << 20)] {
+                let shares = shares(memory, concurrency, staged);
                 assert!(shares.slices >= 1 && shares.slices <= concurrency);
-                let used = BASE + shares.slices as u64 * shares.group_bytes as u64 * 2;
-                assert!(used <= memory.max(BASE + LEAST_SHARE), "{memory} {concurrency} {shares:?}");
+                let used = BASE + shares.slices as u64 * (shares.group_bytes as u64 * 2 + staged);
+                assert!(used <= memory.max(BASE + LEAST_SHARE + staged), "{memory} {concurrency} {staged} {shares:?}");
             }
         }
     }

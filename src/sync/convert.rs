@@ -65,7 +65,8 @@ pub fn convert(lake: &Lake, inputs: Vec<Inputs>, options: &ConvertOptions, progr
         Err(error) => return begun.report(&*options.clock, Some(error.into()), Vec::new()),
     };
     let converted = in_place(lake, options).and_then(|in_place| {
-        Conversion { run: &run, options, in_place, progress, bytes: 0, names: Vec::new() }.all(inputs)
+        let staged_bytes = lake.staged_bytes();
+        Conversion { run: &run, options, in_place, staged_bytes, progress, bytes: 0, names: Vec::new() }.all(inputs)
     });
     let (slices, error) = match converted {
         Ok(slices) => (slices, options.interrupt.is_pulled().then(interrupted)),
@@ -86,6 +87,8 @@ struct Conversion<'a> {
     options: &'a ConvertOptions,
     /// Billing periods that are in the lake already.
     in_place: BTreeMap<BillingPeriod, Option<u64>>,
+    /// Bytes that a file may hold in memory on its way to the lake.
+    staged_bytes: u64,
     progress: &'a dyn Progress,
     /// Bytes of the files read so far.
     bytes: u64,
@@ -139,7 +142,7 @@ impl Conversion<'_> {
     }
 
     fn writer(&self, period: Option<BillingPeriod>, form: Form) -> SliceWriter {
-        let shares = shares(self.options.memory, 1);
+        let shares = shares(self.options.memory, 1, self.staged_bytes);
         let mut decode = Options::new(RowScope::DatedIn(period));
         decode.form = form;
         decode.invalid_text = invalid_text(self.options.strict);

@@ -4,6 +4,7 @@
 //! same lake from files. All draw up a [`RunReport`].
 
 mod ask;
+mod blocking;
 mod budget;
 mod clock;
 mod convert;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::ask::{Asker, Effort};
+use super::blocking::blocking;
 use super::gate::Gate;
 use super::plan::{Action, Situation, day_of, decide};
 use super::progress::Progress;
 use super::route::Route;
 use super::{ErrorKind, Periods, RunError, SliceOutcome, SliceReport, SyncOptions};
 use crate::contract::{ApiVersion, BillingPeriod, Dataset, DateRange, Enrollment, Slice, Window, WindowKind};
-use crate::lake::{Lake, LakeError, LakeFile, LastRun};
+use crate::lake::{Lake, LakeFile, LastRun};
 use crate::source::{Answer, ApiKey, Client, PeriodEntry, Request, SourceError, parse_billing_periods, read_small};
 
 /// Bytes of a billing periods answer.
@@ -134,9 +135,9 @@ pub(super) async fn prepare(
     options: &SyncOptions,
     progress: &Arc<dyn Progress>,
 ) -> (Vec<Planned>, Option<RunError>) {
-    let (in_place, last_run) = match lake.map(|lake| look(lake, &options.datasets)).transpose() {
-        Ok(seen) => seen.unwrap_or_default(),
-        Err(error) => return (Vec::new(), Some(error.into())),
+    let (in_place, last_run) = match look(lake, options).await {
+        Ok(seen) => seen,
+        Err(error) => return (Vec::new(), Some(error)),
     };
     let askers = Askers::new(client, options, progress);
     let mut planned = Vec::new();
@@ -167,13 +168,21 @@ pub(super) async fn prepare(
     (planned, None)
 }
 
-/// What the lake holds of these datasets, and when it was last asked for.
-fn look(lake: &Lake, datasets: &[Dataset]) -> Result<(BTreeMap<Slice, LakeFile>, LastRun), LakeError> {
-    let mut in_place = BTreeMap::new();
-    for dataset in datasets {
-        in_place.extend(lake.files(*dataset)?.into_iter().map(|file| (file.slice.clone(), file)));
-    }
-    Ok((in_place, lake.last_run()?))
+/// What a lake holds, by slice, and when that was last asked for.
+type Seen = (BTreeMap<Slice, LakeFile>, LastRun);
+
+/// What the lake holds of the run's datasets; nothing when there is no lake.
+async fn look(lake: Option<&Lake>, options: &SyncOptions) -> Result<Seen, RunError> {
+    let Some(lake) = lake.cloned() else { return Ok(Seen::default()) };
+    let datasets = options.datasets.clone();
+    let looked = blocking(move || {
+        let mut in_place = BTreeMap::new();
+        for dataset in datasets {
+            in_place.extend(lake.files(dataset)?.into_iter().map(|file| (file.slice.clone(), file)));
+        }
+        Ok((in_place, lake.last_run()?))
+    });
+    options.interrupt.or(looked).await?
 }
 
 /// Plans the slices of one enrollment.

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::ask::Effort;
+use super::blocking::blocking;
 use super::budget::{Shares, shares};
 use super::clock::stamp;
 use super::fetch::{Wanted, answer_hash};
@@ -43,12 +44,13 @@ struct Work {
 pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progress: Arc<dyn Progress>) -> RunReport {
     let clock = Arc::clone(&options.clock);
     let begun = Begun::at(&*clock);
-    let run = match lake.begin_run(&begun.run_id) {
+    let (of_run, id) = (lake.clone(), begun.run_id.clone());
+    let run = match blocking(move || Ok(of_run.begin_run(&id)?)).await {
         Ok(run) => Arc::new(run),
-        Err(error) => return begun.report(&*clock, Some(error.into()), Vec::new()),
+        Err(error) => return begun.report(&*clock, Some(error), Vec::new()),
     };
     let (planned, failure) = prepare(Some(lake), client, &options, &progress).await;
-    let shares = shares(options.memory, options.concurrency);
+    let shares = shares(options.memory, options.concurrency, lake.staged_bytes());
     if shares.slices < options.concurrency {
         tracing::info!("--memory has room for {} slices at once, not {}", shares.slices, options.concurrency);
     }
@@ -232,8 +234,7 @@ async fn check_and_fetch(
 /// Whether the slice still has the file that was looked at when the run began, or another one in its place.
 async fn is_in_place(work: &Work, planned: &Planned) -> Result<bool, RunError> {
     let (lake, slice) = (work.lake.clone(), planned.slice.clone());
-    let looked = tokio::task::spawn_blocking(move || lake.has(&slice)).await;
-    Ok(looked.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))??)
+    blocking(move || Ok(lake.has(&slice)?)).await
 }
 
 /// What the slice's rows are compared with.
@@ -285,7 +286,7 @@ async fn publish_listing(
     let of_list = Arc::clone(listing);
     let (expected, fetched_at) = (expected(work, planned), work.options.clock.now());
     let mut written = report.clone();
-    let staged = tokio::task::spawn_blocking(move || {
+    let staged = blocking(move || {
         let wrong = |error: PageError| RunError::new(ErrorKind::Data, format!("{}: {error}", of_list.request.call()));
         writer.begin_page(None, false);
         writer.feed(&of_list.body).map_err(wrong)?;
@@ -298,9 +299,9 @@ async fn publish_listing(
             fetched_at,
         };
         let staged = writer.finish(origin, &expected, &mut written)?;
-        Ok::<_, RunError>((staged, written))
+        Ok((staged, written))
     });
-    let (staged, written) = staged.await.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))??;
+    let (staged, written) = staged.await?;
     *report = written;
     publish(work, staged, report).await?;
     Ok(SliceOutcome::Published)
@@ -311,8 +312,7 @@ async fn publish(work: &Work, staged: StagedFile, report: &mut SliceReport) -> R
     work.options.interrupt.check()?;
     let run = Arc::clone(&work.run);
     report.etag = staged.state().etag.as_deref().map(etag_text);
-    let published = tokio::task::spawn_blocking(move || run.publish(staged)).await;
-    let published = published.map_err(|error| RunError::new(ErrorKind::Internal, error.to_string()))??;
+    let published = blocking(move || Ok(run.publish(staged)?)).await?;
     report.file = Some(published.location);
     report.file_bytes = published.bytes;
     Ok(())

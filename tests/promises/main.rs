@@ -28,6 +28,7 @@ mod proxies_and_tls;
 mod published;
 mod rejected_rows_are_kept_with_reason_and_text;
 mod reports_are_made_elsewhere;
+mod schema_speaks_to_engines;
 mod scripted_server;
 mod settings_have_an_order;
 mod simulated_api;

@@ -117,7 +117,7 @@ fn failures_say_what_and_where_and_what_to_do_next() {
     add("a period that is none", said(sync().with(["--periods", "2024-13"]), 2));
     add("a range that ends before it begins", said(sync().with(["--periods", "2024-06..2024-01"]), 2));
     add("a dataset that is none", said(sync().with(["--datasets", "prices"]), 2));
-    let elsewhere = Program::new(["status", "--dest", "s3://bucket/lake"]);
+    let elsewhere = Program::new(["status", "--dest", "gs://bucket/lake"]);
     add("a destination of another kind", said(elsewhere, 2));
     add("markdown of a run", said(sync().with(["--format", "markdown"]), 2));
     server.on(USAGE, [Answer::error(401, "Unauthorized.")]);

@@ -22,7 +22,9 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.parquet
 
+import checks
 import plain_reading
+from checks import check, equal
 from plain_reading import DATE, DECIMAL, FLAG, ID, INSTANT, TEXT, Rows, plain
 from service import Service
 
@@ -39,22 +41,6 @@ DUCKDB_TYPES = {
 }
 # What every reader takes; a decimal in another encoding is refused by some.
 SAFE_ENCODINGS = {"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY"}
-
-passed = failed = 0
-
-
-def check(what, right, told=""):
-    global passed, failed
-    if right:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAILED {what}{': ' if told else ''}{told}", flush=True)
-    return right
-
-
-def equal(what, got, expected):
-    return check(what, got == expected, f"got {str(got)[:300]}, expected {str(expected)[:300]}")
 
 
 # --- what must be there -----------------------------------------------------------------------------------------------
@@ -421,12 +407,11 @@ def main():
         check_key_is_nowhere(service, work)
     finally:
         service.stop()
-        if failed:
+        if checks.failed:
             print(f"the lakes are kept in {work}")
         else:
             shutil.rmtree(work)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    checks.conclude()
 
 
 if __name__ == "__main__":

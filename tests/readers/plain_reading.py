@@ -10,6 +10,7 @@ import json
 import re
 
 TEXT, DECIMAL, ID, DATE, INSTANT, FLAG, AMOUNTS = "text", "decimal", "id", "date", "instant", "flag", "amounts"
+MAP = "map"
 
 # Name in JSON, name of the column, type: typed in by hand, in the order of the wire.
 USAGE_DETAILS = [

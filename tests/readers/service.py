@@ -45,8 +45,12 @@ class Service:
 
     def pages(self, enrollment, period, zipped=False):
         """The pages of a billing period `yyyyMM` as served, in order, and the ETag of the first."""
+        return self.chain(f"/v3/enrollments/{enrollment}/billingPeriods/{period}/usagedetails", zipped)
+
+    def chain(self, url, zipped=False):
+        """A page and those that its links lead to, and the ETag of the first."""
         headers = {"Accept-Encoding": "gzip"} if zipped else {}
-        url, bodies, etag = f"/v3/enrollments/{enrollment}/billingPeriods/{period}/usagedetails", [], None
+        bodies, etag = [], None
         while url:
             body, answered = self.ask(url, headers=headers)
             etag = etag or answered.get("ETag")

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use crate::contract::{Dataset, Slice, Window, WindowKind};
 
 use super::store::{Store, StoreRun, StoredFile};
+use super::token::token;
 use super::{LakeError, layout};
 
 /// How long a replaced file can still be found by a reader that was just listing its folder.
@@ -51,7 +52,7 @@ impl LocalStore {
         let partition = layout::partition(slice);
         for entry in entries(&self.path(&partition))? {
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-            if !is_data(&name) {
+            if !layout::is_data(&name) {
                 continue;
             }
             // Follows links, and skips what was replaced since.
@@ -59,7 +60,7 @@ impl LocalStore {
             match fs::metadata(&path) {
                 Ok(found) if found.is_file() => {
                     let name = format!("{partition}/{name}");
-                    files.push(StoredFile { slice: slice.clone(), name, bytes: found.len() });
+                    files.push(StoredFile { slice: slice.clone(), name, bytes: found.len(), version: None });
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -157,9 +158,18 @@ impl Store for LocalStore {
         Ok(())
     }
 
+    fn clean(&self) -> Result<Vec<String>, LakeError> {
+        let mut removed = Vec::new();
+        for folder in [layout::OWN_FOLDER, layout::REPORTS_FOLDER] {
+            drop_dead_drafts(&self.path(folder), &mut removed)?;
+        }
+        run::drop_dead_runs(&self.path(layout::STAGING_FOLDER), &mut removed)?;
+        let names = removed.iter().map(|path| path.strip_prefix(&self.root).unwrap_or(path).display().to_string());
+        Ok(names.collect())
+    }
+
     fn begin_run(&self, run: &str) -> Result<Arc<dyn StoreRun>, LakeError> {
-        drop_dead_drafts(&self.path(layout::OWN_FOLDER))?;
-        drop_dead_drafts(&self.path(layout::REPORTS_FOLDER))?;
+        self.clean()?;
         Ok(Arc::new(run::LocalRun::begin(Arc::new(self.clone()), run)?))
     }
 
@@ -171,7 +181,7 @@ impl Store for LocalStore {
 /// Opens a draft beside the file that it is to become. It is locked as long as somebody writes it.
 fn open_draft(path: &Path) -> io::Result<(File, PathBuf)> {
     loop {
-        let draft = path.with_extension(format!("{:016x}{DRAFT}", folders::token()));
+        let draft = path.with_extension(format!("{:016x}{DRAFT}", token()));
         let file = File::create_new(&draft)?;
         folders::lock(&file)?;
         // Between the two calls a run may have taken it for a dead one's.
@@ -181,8 +191,8 @@ fn open_draft(path: &Path) -> io::Result<(File, PathBuf)> {
     }
 }
 
-/// Removes the drafts that nobody writes any more from a folder.
-fn drop_dead_drafts(folder: &Path) -> Result<(), LakeError> {
+/// Removes the drafts that nobody writes any more from a folder, and says which.
+fn drop_dead_drafts(folder: &Path, removed: &mut Vec<PathBuf>) -> Result<(), LakeError> {
     for entry in entries(folder)? {
         let path = entry.path();
         if !path.to_string_lossy().ends_with(DRAFT) {
@@ -190,18 +200,14 @@ fn drop_dead_drafts(folder: &Path) -> Result<(), LakeError> {
         }
         let dead = File::open(&path).and_then(|draft| Ok(folders::try_lock(&draft)?.then_some(draft)));
         // What cannot be looked at is left for a later run.
-        if let Ok(Some(_lock)) = dead
-            && let Err(error) = found(fs::remove_file(&path))
-        {
-            tracing::warn!(path = %path.display(), %error, "cannot remove the draft of a dead run");
+        if let Ok(Some(_lock)) = dead {
+            match found(fs::remove_file(&path)) {
+                Ok(gone) => removed.extend(gone.map(|()| path)),
+                Err(error) => tracing::warn!(path = %path.display(), %error, "cannot remove the draft of a dead run"),
+            }
         }
     }
     Ok(())
-}
-
-/// What readers take for data: `*.parquet`, but no hidden files.
-fn is_data(name: &str) -> bool {
-    name.ends_with(".parquet") && !name.starts_with('.')
 }
 
 /// What lies in a folder; nothing when there is none.

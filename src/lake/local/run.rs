@@ -3,7 +3,7 @@
 //! ```text
 //! _billing_lake/staging/{run}/        locked as long as the run lives
 //!   {token}/billing_period=2024-11/data-{token}.parquet    staged; after the exchange the folder that was replaced
-//!   {token}/rejected                                       rejected rows before they are kept
+//!   {token}/draft                                          a file that is not yet kept: rejected rows
 //! ```
 
 use std::fs::{self, File, OpenOptions};
@@ -16,14 +16,12 @@ use std::time::Instant;
 
 use crate::contract::Slice;
 use crate::lake::error::CREATE_FOLDER;
-use crate::lake::store::{PrivateSide, Staged, StoreRun};
+use crate::lake::store::{Staged, StoreRun, Unkept};
+use crate::lake::token::token;
 use crate::lake::{LakeError, layout};
 
 use super::folders::{self, Swap};
-use super::{LocalStore, entries, found, is_data};
-
-/// The name of a slice's file where the file system cannot exchange folders.
-const FIXED_NAME: &str = "data.parquet";
+use super::{LocalStore, entries, found};
 
 /// A run on local disk.
 #[derive(Debug)]
@@ -44,7 +42,6 @@ impl LocalRun {
     pub(super) fn begin(store: Arc<LocalStore>, run: &str) -> Result<Self, LakeError> {
         let all = store.path(layout::STAGING_FOLDER);
         folders::create(&all)?;
-        drop_dead_runs(&all)?;
         let folder = all.join(run);
         let alive = claim(&folder)?;
         let staging = Staging { store, folder, _alive: alive, last_exchange: Mutex::new(None) };
@@ -52,18 +49,17 @@ impl LocalRun {
     }
 }
 
-/// Removes the staging folders that no living run holds. What cannot be removed is left for a later run.
-fn drop_dead_runs(all: &Path) -> Result<(), LakeError> {
+/// Removes the staging folders that no living run holds, and says which. What cannot be removed is left for a later run.
+pub(super) fn drop_dead_runs(all: &Path, removed: &mut Vec<PathBuf>) -> Result<(), LakeError> {
     for entry in entries(all)? {
         let folder = entry.path();
         let dead = File::open(&folder).and_then(|open| Ok(folders::try_lock(&open)?.then_some(open)));
         match dead {
             // The lock is held while the folder is removed, so that no run takes it for its own.
-            Ok(Some(_lock)) => {
-                if let Err(error) = found(fs::remove_dir_all(&folder)) {
-                    tracing::warn!(folder = %folder.display(), %error, "cannot remove what a dead run left");
-                }
-            }
+            Ok(Some(_lock)) => match found(fs::remove_dir_all(&folder)) {
+                Ok(gone) => removed.extend(gone.map(|()| folder)),
+                Err(error) => tracing::warn!(folder = %folder.display(), %error, "cannot remove what a dead run left"),
+            },
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => tracing::warn!(folder = %folder.display(), %error, "cannot look at what a run left"),
@@ -99,7 +95,7 @@ fn create_one(folder: &Path) -> Result<(), LakeError> {
 impl Staging {
     /// Creates a folder of its own for one file. Not also the run's folder: one that is made again has no lock.
     fn own_folder(&self) -> Result<PathBuf, LakeError> {
-        let own = self.folder.join(format!("{:016x}", folders::token()));
+        let own = self.folder.join(format!("{:016x}", token()));
         create_one(&own)?;
         Ok(own)
     }
@@ -110,19 +106,24 @@ impl StoreRun for LocalRun {
         let own = self.staging.own_folder()?;
         let folder = own.join(layout::partition_name(slice));
         create_one(&folder)?;
-        let path = folder.join(format!("data-{:016x}.parquet", folders::token()));
+        let path = folder.join(format!("data-{:016x}.parquet", token()));
         let open = File::create_new(&path).map_err(|error| LakeError::io("create", &path, error))?;
         let staging = Arc::clone(&self.staging);
         Ok(Box::new(LocalStaged { staging, slice: slice.clone(), own, folder, path, open, replaced: false }))
     }
 
-    fn private_side(&self, name: &str) -> Result<Box<dyn PrivateSide>, LakeError> {
+    fn reuses_names(&self) -> bool {
+        false
+    }
+
+    fn open(&self, name: &str, for_owner_only: bool) -> Result<Box<dyn Unkept>, LakeError> {
         let own = self.staging.own_folder()?;
-        let draft = own.join("rejected");
-        let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
+        let draft = own.join("draft");
+        let mode = if for_owner_only { 0o600 } else { 0o666 };
+        let open = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft);
         let open = open.map_err(|error| LakeError::io("create", &draft, error))?;
         let path = self.staging.store.path(name);
-        Ok(Box::new(LocalSide { _staging: Arc::clone(&self.staging), own, draft, path, open }))
+        Ok(Box::new(LocalUnkept { _staging: Arc::clone(&self.staging), own, draft, path, open }))
     }
 
     fn finish(&self) -> Result<(), LakeError> {
@@ -173,7 +174,7 @@ impl Staged for LocalStaged {
         Ok(found.len())
     }
 
-    fn publish(mut self: Box<Self>) -> Result<String, LakeError> {
+    fn publish(mut self: Box<Self>, _: u64) -> Result<String, LakeError> {
         let store = Arc::clone(&self.staging.store);
         let partition = layout::partition(&self.slice);
         let place = store.path(&partition);
@@ -208,9 +209,9 @@ impl LocalStaged {
     fn rename_file(&self, place: &Path) -> Result<String, LakeError> {
         folders::create(place)?;
         let mut names: Vec<_> = entries(place)?.iter().map(|entry| file_name(&entry.path())).collect();
-        names.retain(|name| is_data(name));
+        names.retain(|name| layout::is_data(name));
         names.sort_unstable();
-        let name = names.first().map_or(FIXED_NAME, String::as_str);
+        let name = names.first().map_or(layout::FIXED_NAME, String::as_str);
         let target = place.join(name);
         fs::rename(&self.path, &target).map_err(|error| LakeError::io("replace", &target, error))?;
         // Others that lie there would be read beside it.
@@ -246,9 +247,9 @@ fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Rejected rows in the staging folder.
+/// A file in the staging folder that takes its name at the end.
 #[derive(Debug)]
-struct LocalSide {
+struct LocalUnkept {
     _staging: Arc<Staging>,
     own: PathBuf,
     draft: PathBuf,
@@ -256,7 +257,7 @@ struct LocalSide {
     open: File,
 }
 
-impl Write for LocalSide {
+impl Write for LocalUnkept {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.open.write(bytes)
     }
@@ -266,7 +267,7 @@ impl Write for LocalSide {
     }
 }
 
-impl PrivateSide for LocalSide {
+impl Unkept for LocalUnkept {
     fn failure(&self, source: io::Error) -> LakeError {
         LakeError::io("write", &self.draft, source)
     }
@@ -280,7 +281,7 @@ impl PrivateSide for LocalSide {
     }
 }
 
-impl Drop for LocalSide {
+impl Drop for LocalUnkept {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.own);
     }

@@ -11,7 +11,7 @@ use super::keys::OwnKey;
 use super::schema_args::SchemaArgs;
 use super::simulate_args::{FAULTS, SimulateArgs};
 use crate::contract::{ApiVersion, Dataset, Enrollment, WindowKind, day};
-use crate::lake::{Compression, Destination};
+use crate::lake::{Compression, Destination, Layout};
 use crate::report::SampleSize;
 use crate::source::DEFAULT_ENDPOINT;
 use crate::sync::{LEAST_MEMORY, MAX_PAGES, MaxRejected, Periods, REPORT_ROWS};
@@ -99,6 +99,8 @@ pub enum Command {
     /// Read the lake's files back and say which are not what was written: bytes, rows, totals, columns.
     #[command(after_help = VERIFY_EXIT_CODES)]
     Verify(VerifyArgs),
+    /// Remove what dead runs left, and old data of Delta tables; every sync does the former too.
+    Clean(CleanArgs),
     /// Fill the same lake from files: CSV, JSON pages, arrays or NDJSON; plain, gzip or zstd.
     #[command(after_help = EXIT_CODES)]
     Convert(ConvertArgs),
@@ -149,6 +151,10 @@ pub struct LakeArgs {
 /// How files are written.
 #[derive(Debug, Args)]
 pub struct WriteArgs {
+    /// How a new lake is laid out: hive (partitions in folders) or delta (a Delta table for each dataset). Default: as the lake
+    /// is, else hive.
+    #[arg(long, env = "BILLING_LAKE_LAYOUT", value_name = "LAYOUT")]
+    pub layout: Option<Layout>,
     /// Compression of the Parquet files: snappy, zstd, zstd:LEVEL (1 to 22) or none.
     #[arg(long, env = "BILLING_LAKE_COMPRESSION", default_value = "snappy", value_name = "CODEC")]
     pub compression: Compression,
@@ -339,6 +345,17 @@ pub struct ConvertArgs {
     pub lake: LakeArgs,
 }
 
+/// Options of `clean`.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// How long Delta tables keep files that their newest version does not need, such as 7d or 12h: earlier versions can be
+    /// read so long.
+    #[arg(long, env = "BILLING_LAKE_RETENTION", default_value = "7d", value_name = "TIME", value_parser = duration)]
+    pub retention: std::time::Duration,
+    #[command(flatten)]
+    pub lake: LakeArgs,
+}
+
 /// Options of `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
@@ -409,12 +426,13 @@ fn bytes(text: &str) -> Result<u64, String> {
 
 /// Reads 90s, 15min, 2h or plain seconds.
 fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let wrong = || "write a time as 90s, 15min or 2h".to_owned();
+    let wrong = || "write a time as 90s, 15min, 2h or 7d".to_owned();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let unit: u64 = match text[digits..].trim() {
         "" | "s" => 1,
         "m" | "min" => 60,
         "h" => 3_600,
+        "d" => 86_400,
         _ => return Err(wrong()),
     };
     let number: u64 = text[..digits].parse().map_err(|_| wrong())?;

@@ -1,6 +1,7 @@
 //! The command line: words in, words out. Results go to standard output, everything else to standard error.
 
 mod args;
+mod clean;
 mod config_file;
 mod demo;
 mod keys;
@@ -120,6 +121,7 @@ async fn dispatch(command: Command, settings: &Settings, terminal: &Terminal, in
         Command::Convert(args) => work::convert(args, terminal, interrupt).await,
         Command::Periods(args) => query::periods(args, terminal, interrupt).await,
         Command::Status(args) => query::status(&args),
+        Command::Clean(args) => clean::clean(&args),
         Command::Verify(args) => verify::verify(args, terminal, interrupt).await,
         Command::Config(ConfigCommand::Show(args)) => show::show(&args, settings),
         Command::Schema(args) => schema::schema(&args),

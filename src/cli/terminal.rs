@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 
 use super::output::one_line;
 use crate::contract::Slice;
@@ -32,12 +34,14 @@ impl Terminal {
             (false, ..) => LevelFilter::TRACE,
         };
         let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let set = tracing_subscriber::fmt()
-            .with_max_level(level)
+        // What libraries take for an error may be none, such as a table that is not there yet.
+        let of_libraries = if level == LevelFilter::TRACE { level } else { LevelFilter::OFF };
+        let lines = tracing_subscriber::fmt::layer()
             .with_ansi(colour)
             .with_target(false)
             .with_writer(LogWriter(bars.as_ref().map(|bars| bars.multi.clone())))
-            .finish();
+            .with_filter(Targets::new().with_target(env!("CARGO_CRATE_NAME"), level).with_default(of_libraries));
+        let set = tracing_subscriber::registry().with(lines);
         // Only a library user that logs by itself could have set it before.
         let _ = tracing::subscriber::set_global_default(set);
         Terminal { bars }

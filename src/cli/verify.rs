@@ -9,6 +9,7 @@ use super::args::{Format, VerifyArgs};
 use super::output::{self, one_line};
 use super::query::existing_lake;
 use super::terminal::Terminal;
+use super::work::refuse_markdown;
 use crate::report::{Finding, Sample, Verification, VerifiedFile, VerifyError, VerifyOptions, Watch};
 use crate::sync::{ErrorKind, Interrupt, Periods, RunError};
 
@@ -43,9 +44,7 @@ impl Watch for Shown {
 
 /// `billing-lake verify`
 pub(super) async fn verify(args: VerifyArgs, terminal: &Terminal, interrupt: &Interrupt) -> Result<u8, RunError> {
-    if args.lake.format == Format::Markdown {
-        return Err(output::no_markdown());
-    }
+    refuse_markdown(args.lake.format)?;
     let lake = existing_lake(&args.lake.dest)?;
     let options = options(&args);
     let sample = options.sample;
@@ -59,8 +58,7 @@ pub(super) async fn verify(args: VerifyArgs, terminal: &Terminal, interrupt: &In
     match args.lake.format {
         Format::Json => output::json(&Report::new(&verification, sample, begun))?,
         Format::Ndjson => output::ndjson(lines)?,
-        Format::Markdown => return Err(output::no_markdown()),
-        Format::Text => output::print(&text(&verification, sample, begun))?,
+        Format::Text | Format::Markdown => output::print(&text(&verification, sample, begun))?,
     }
     conclude(&verification)
 }
@@ -99,7 +97,8 @@ fn conclude(verification: &Verification) -> Result<u8, RunError> {
         return Ok(0);
     }
     let mut findings = verification.wrong().flat_map(|file| &file.findings);
-    let message = format!("{count} of {} files: not what was written", verification.files.len());
+    let verb = if count == 1 { "is" } else { "are" };
+    let message = format!("{count} of {} files {verb} not what was written", verification.files.len());
     Err(match findings.any(|finding| matches!(finding, Finding::Unread { .. })) {
         true => RunError::new(ErrorKind::Destination, message).with_hint("look at what cannot be read, and run again"),
         false => RunError::new(ErrorKind::Data, message).with_hint(
@@ -203,5 +202,5 @@ fn text(verification: &Verification, sample: Option<Sample>, begun: Instant) -> 
         (wrong, _) => format!("wrong: {} of {} files", HumanCount(wrong as u64), HumanCount(files as u64)),
     };
     let (rows, bytes) = (HumanCount(verification.rows()), HumanBytes(verification.bytes()));
-    text + &format!("{outcome}; {rows} rows and {bytes} read in {:.1} s\n", begun.elapsed().as_secs_f64())
+    text + &format!("{outcome}; {rows} rows and {bytes} read in {:.2} s\n", begun.elapsed().as_secs_f64())
 }

@@ -3,20 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::args::{ApiArgs, ConvertArgs, Format, RecheckWord, SyncArgs, ViaWord};
+use super::args::{ApiArgs, ConvertArgs, Format, RecheckWord, SyncArgs, ViaWord, WriteArgs};
 use super::terminal::Terminal;
 use super::{conclude, keys};
 use crate::contract::{ApiVersion, Dataset, DateRange, Enrollment, WindowKind};
-use crate::lake::{Lake, WriteOptions};
+use crate::lake::{Destination, Lake, WriteOptions};
 use crate::source::{Client, ClientOptions, Inputs, RetryPolicy};
 use crate::sync::{
-    self, ConvertOptions, ErrorKind, Interrupt, Periods, Recheck, RunError, RunReport, SyncOptions, SystemClock, Via,
+    self, ConvertOptions, ErrorKind, Interrupt, LEAST_MEMORY_IN_STORES, Periods, Recheck, RunError, RunReport,
+    SyncOptions, SystemClock, Via,
 };
 
 /// `billing-lake sync`
 pub(super) async fn sync(args: SyncArgs, terminal: &Terminal, interrupt: &Interrupt) -> Result<u8, RunError> {
     refuse_markdown(args.lake.format)?;
-    let prepared = || Ok((client(&args.api)?, options(&args, interrupt)?, Lake::open(&args.lake.dest)?));
+    let prepared = || Ok((client(&args.api)?, options(&args, interrupt)?, open_lake(&args.lake.dest, &args.write)?));
     let report = match prepared() {
         Ok((client, options, lake)) => sync::sync(&lake, client, options, terminal.progress()).await,
         Err(error) => RunReport::of_failure(error),
@@ -73,7 +74,17 @@ fn begin_conversion(args: ConvertArgs, interrupt: &Interrupt) -> Result<(Lake, V
         clock: Arc::new(SystemClock::default()),
         interrupt: interrupt.clone(),
     };
-    Ok((Lake::open(&args.lake.dest)?, inputs, options))
+    Ok((open_lake(&args.lake.dest, &args.write)?, inputs, options))
+}
+
+/// Opens the lake to write into it, and creates it if there is none.
+fn open_lake(dest: &Destination, write: &WriteArgs) -> Result<Lake, RunError> {
+    if dest.folder().is_none() && write.memory < LEAST_MEMORY_IN_STORES {
+        let least = LEAST_MEMORY_IN_STORES >> 20;
+        return Err(RunError::new(ErrorKind::Usage, format!("a run into an object store needs at least {least} MiB"))
+            .with_hint("--memory 256MiB or more gives the usual speed"));
+    }
+    Ok(Lake::open_as(dest, write.layout)?)
 }
 
 /// The same input twice would double its rows.
@@ -89,7 +100,7 @@ fn refuse_twins(inputs: &[std::path::PathBuf]) -> Result<(), RunError> {
     Ok(())
 }
 
-fn refuse_markdown(format: Format) -> Result<(), RunError> {
+pub(super) fn refuse_markdown(format: Format) -> Result<(), RunError> {
     if format == Format::Markdown { Err(super::output::no_markdown()) } else { Ok(()) }
 }
 

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use crate::lake::{Destination, Lake};
+use crate::report::{Unwatched, VerifyOptions, verify};
 
 type Target = fn(&[u8]);
 
@@ -148,9 +149,9 @@ macro_rules! targets {
 
 targets! { bills csv dates decimals decoder etags footer headers inflate links periods }
 
-/// The same files on a disk: `status` tells each on one line.
+/// The same files on a disk: `status` tells each on one line, and `verify` tells what is no whole one.
 #[test]
-fn status_tells_of_every_file_of_the_footer_corpus() {
+fn status_and_verify_tell_of_every_file_of_the_footer_corpus() {
     let Some(folder) = folder() else { return };
     for (name, input) in corpus(&folder, "footer") {
         let Some(file) = input.strip_prefix(b"f") else { continue };
@@ -163,8 +164,11 @@ fn status_tells_of_every_file_of_the_footer_corpus() {
         let lake = Lake::open_existing(&destination).unwrap().unwrap();
         let told = crate::cli::holdings_table(&lake).unwrap();
         assert_eq!(told.lines().count(), 2, "{name}: {told}");
-        let is_whole = name.starts_with("file_usage") || name.starts_with("file_billing");
-        assert_eq!(told.contains("unreadable"), !is_whole, "{name}: {told}");
+        assert_eq!(told.contains("unreadable"), name != "file_usage_details", "{name}: {told}");
+        let verified = verify(&lake, &VerifyOptions::default(), &Unwatched).unwrap();
+        assert_eq!(verified.wrong().count() == 1, name != "file_usage_details", "{name}: {verified:?}");
+        // It is whole, and lies in the place of usage details.
+        assert_eq!(told.contains("file of billing_periods/100/all"), name == "file_billing_periods", "{name}: {told}");
     }
 }
 

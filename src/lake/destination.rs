@@ -160,7 +160,7 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// Undoes `%XX`; none when that gives no UTF-8, or a NUL.
-fn percent_decoded(text: &str) -> Option<String> {
+pub(super) fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

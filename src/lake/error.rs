@@ -7,6 +7,8 @@ use rustix::io::Errno;
 
 use crate::contract::Slice;
 
+use super::Layout;
+
 /// What kind of failure it is; each has its own exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LakeErrorKind {
@@ -53,13 +55,35 @@ pub enum LakeError {
         /// The newest format that is known here.
         known: u64,
     },
-    /// The lake has a layout that this version does not write.
-    #[error("{place}: the lake has the layout {layout:?}, which is not yet supported in this version")]
+    /// The lake has a layout that this version does not know.
+    #[error("{place}: the lake has the layout {layout:?}, which this version does not know")]
     UnknownLayout {
         /// Where that is written.
         place: String,
         /// Its layout.
         layout: String,
+    },
+    /// The lake has another layout than the one named.
+    #[error("{place}: the lake has the layout {layout}, not {named}")]
+    OtherLayout {
+        /// The destination.
+        place: String,
+        /// Its layout.
+        layout: Layout,
+        /// The one that was named.
+        named: Layout,
+    },
+    /// A dataset whose files are not one for each slice cannot take another layout.
+    #[error("{place}: not the one file of its slice, so the layout cannot be changed")]
+    NotOneFile {
+        /// The file.
+        place: String,
+    },
+    /// This program was built without Delta tables.
+    #[error("{place}: this billing-lake was built without Delta tables")]
+    WithoutDelta {
+        /// The destination.
+        place: String,
     },
     /// The lake's own description cannot be read.
     #[error("{place}: not the description of a lake: {reason}")]
@@ -142,7 +166,10 @@ impl LakeError {
             | LakeError::UnsupportedStore { .. }
             | LakeError::StoreSettings { .. }
             | LakeError::NewerLake { .. }
-            | LakeError::UnknownLayout { .. } => LakeErrorKind::Usage,
+            | LakeError::UnknownLayout { .. }
+            | LakeError::OtherLayout { .. }
+            | LakeError::NotOneFile { .. }
+            | LakeError::WithoutDelta { .. } => LakeErrorKind::Usage,
             LakeError::DamagedLake { .. }
             | LakeError::RunInUse { .. }
             | LakeError::NotAFolder { .. }
@@ -164,6 +191,15 @@ impl LakeError {
             LakeError::Store { status, told, .. } => Some(store_hint(*status, told)),
             LakeError::NewerLake { .. } | LakeError::UnknownLayout { .. } => {
                 Some("use the version of billing-lake that wrote it, or a newer one")
+            }
+            LakeError::OtherLayout { .. } => {
+                Some("leave --layout away, or change the lake with `billing-lake rewrite --layout`")
+            }
+            LakeError::NotOneFile { .. } => {
+                Some("another tool wrote there: `billing-lake sync --force` replaces what lies in the slice's place")
+            }
+            LakeError::WithoutDelta { .. } => {
+                Some("build it with its feature `delta`, which is on unless it is switched off")
             }
             LakeError::DamagedLake { .. } => Some(
                 "when the folder is a lake, delete this one file: the next sync writes it again; else choose another destination",

@@ -18,6 +18,8 @@ const PREFIX: &str = "billing_lake.";
 const FOOTER_DIGEST: &str = "footer_digest";
 /// Enough for the footer of some eight row groups of usage details; larger ones take a second read.
 const FIRST_READ: u64 = 64 * 1024;
+/// More metadata than files of any size have, at some 6 KiB a row group. A length beyond is damaged, and is not read.
+const MOST_METADATA: u64 = 256 << 20;
 /// Length of the metadata, and the magic.
 const TRAILER: u64 = 8;
 const MAGIC: &[u8] = b"PAR1";
@@ -215,8 +217,14 @@ pub(super) fn read_with(
         return Ok(None);
     };
     let length = match metadata_length(&end) {
-        Some(length) if length + TRAILER + MAGIC.len() as u64 <= file.bytes => length,
-        Some(_) => return Ok(Some(Err(Unreadable::Truncated))),
+        Some(length) if length + TRAILER + MAGIC.len() as u64 > file.bytes => {
+            return Ok(Some(Err(Unreadable::Truncated)));
+        }
+        Some(length) if length > MOST_METADATA => {
+            let reason = format!("it says that it has {length} bytes");
+            return Ok(Some(Err(Unreadable::Damaged { reason })));
+        }
+        Some(length) => length,
         None => {
             let Some(start) = read(0..(MAGIC.len() as u64).min(file.bytes))? else {
                 return Ok(None);

@@ -8,8 +8,9 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
+use super::opening::layout_of;
 use super::store::{Store, StoreRun, StoredFile};
-use super::{FileState, Lake, LakeError, LakeErrorKind, Unreadable, digest, footer, layout};
+use super::{FileState, Lake, LakeError, LakeErrorKind, Layout, Unreadable, digest, footer, layout};
 use crate::contract::{Dataset, Slice, Window};
 
 /// Longer inputs say nothing new.
@@ -66,8 +67,8 @@ pub fn footer(data: &[u8]) {
     assert!(asked.iter().map(|range| range.end - range.start).sum::<u64>() <= most, "{asked:?} of {most}");
     is_told_as_what_it_is(&store.bytes, &state);
     is_same_again(state.clone());
-    let lake = Lake { store };
-    if let Err(error) = lake.is_described() {
+    let lake = Lake { store, layout: Layout::Hive };
+    if let Err(error) = layout_of(lake.store.as_ref()) {
         assert!(*kind == b'd' && error.kind() != LakeErrorKind::Internal, "{error}");
     }
     let files = lake.files(Dataset::UsageDetails).expect("memory");

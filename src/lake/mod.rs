@@ -37,7 +37,10 @@
 //!
 //! Everything here blocks; nothing knows of the service that the rows come from.
 
+mod bridge;
 mod control;
+#[cfg(feature = "delta")]
+mod delta;
 mod destination;
 mod digest;
 mod encode;
@@ -48,8 +51,11 @@ pub(crate) mod fuzzing;
 mod last_run;
 mod layout;
 mod local;
+mod opening;
 mod parquet_file;
 mod reading;
+#[cfg(feature = "delta")]
+mod relayout;
 mod remote;
 mod run;
 mod store;
@@ -60,16 +66,13 @@ pub(crate) mod test_store;
 #[cfg(test)]
 mod tests;
 mod token;
+mod told;
 
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 use crate::contract::{Dataset, Slice};
 
-use destination::Place;
-use local::LocalStore;
-use remote::RemoteStore;
 use store::{Store, StoredFile};
 
 pub(crate) use control::Counted;
@@ -79,14 +82,11 @@ pub use error::{LakeError, LakeErrorKind};
 pub(crate) use footer::Footer;
 pub use footer::{FileState, Unreadable};
 pub use last_run::LastRun;
+pub use opening::Layout;
 pub use parquet_file::{SliceFile, StagedFile};
 pub(crate) use reading::{FileReading, Stop};
 pub use run::{PublishedFile, RejectedRows, Run};
 
-/// The form of the lake as a whole that this version writes, and the newest it reads.
-const LAKE_FORMAT: u64 = 1;
-/// The layout with hive partitions.
-const HIVE: &str = "hive";
 /// Listings are repeated so often when files are replaced between listing and reading.
 const LISTINGS: usize = 5;
 
@@ -94,6 +94,7 @@ const LISTINGS: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Lake {
     store: Arc<dyn Store>,
+    layout: Layout,
 }
 
 /// A slice's file.
@@ -141,65 +142,7 @@ impl Listed {
     }
 }
 
-/// `lake.json`.
-#[derive(Serialize, Deserialize)]
-struct Description {
-    format: u64,
-    layout: String,
-}
-
 impl Lake {
-    /// Opens a lake to write into it. One that is not there is created.
-    ///
-    /// # Errors
-    ///
-    /// A lake of a newer version or another layout is refused ([`LakeErrorKind::Usage`]); a place that cannot be
-    /// written is [`LakeErrorKind::Destination`].
-    pub fn open(destination: &Destination) -> Result<Lake, LakeError> {
-        let lake = Lake::at(destination)?;
-        if !lake.is_described()? {
-            let description = Description { format: LAKE_FORMAT, layout: HIVE.to_owned() };
-            let text = serde_json::json!(description).to_string();
-            lake.store.put_side(layout::LAKE_FILE, text.as_bytes())?;
-        }
-        Ok(lake)
-    }
-
-    /// Opens a lake to read from it: creates nothing, and returns none when there is no lake.
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Lake::open).
-    pub fn open_existing(destination: &Destination) -> Result<Option<Lake>, LakeError> {
-        let lake = Lake::at(destination)?;
-        Ok(lake.is_described()?.then_some(lake))
-    }
-
-    fn at(destination: &Destination) -> Result<Lake, LakeError> {
-        let store: Arc<dyn Store> = match &destination.place {
-            Place::Folder(path) => Arc::new(LocalStore::new(path)),
-            Place::Objects(place) => Arc::new(RemoteStore::new(place)?),
-        };
-        Ok(Lake { store })
-    }
-
-    /// Whether there is a `lake.json`, of a lake that this version can use.
-    fn is_described(&self) -> Result<bool, LakeError> {
-        let Some(bytes) = self.store.read_side(layout::LAKE_FILE)? else { return Ok(false) };
-        let place = self.store.place(layout::LAKE_FILE);
-        let Description { format, layout } = match serde_json::from_slice(&bytes) {
-            Ok(description) => description,
-            Err(error) => return Err(LakeError::DamagedLake { place, reason: error.to_string() }),
-        };
-        if format > LAKE_FORMAT {
-            return Err(LakeError::NewerLake { place, format, known: LAKE_FORMAT });
-        }
-        if layout != HIVE {
-            return Err(LakeError::UnknownLayout { place, layout });
-        }
-        Ok(true)
-    }
-
     /// The files of a dataset in the order of their slices, each with the state in its footer. The dataset is listed
     /// once, and a footer takes at most two reads.
     pub fn files(&self, dataset: Dataset) -> Result<Vec<LakeFile>, LakeError> {
@@ -276,9 +219,13 @@ impl Lake {
         Run::begin(Arc::clone(&self.store), run_id)
     }
 
-    /// Removes what dead runs left, as the next run would, and returns the names of it; living runs are left alone.
-    pub fn clean(&self) -> Result<Vec<String>, LakeError> {
-        self.store.clean()
+    /// Removes what dead runs left, as the next run would, and, from Delta tables, files that their readers have not seen
+    /// for `retention`; earlier versions of the table that need these cannot be read any more. Returns the names of what was
+    /// removed; living runs are left alone.
+    pub fn clean(&self, retention: Duration) -> Result<Vec<String>, LakeError> {
+        let mut removed = self.store.clean()?;
+        removed.extend(self.store.drop_old_data(retention)?);
+        Ok(removed)
     }
 
     /// Bytes of memory that a file may hold besides its row groups while it is written.

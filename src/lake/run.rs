@@ -57,7 +57,7 @@ impl Run {
         options: &WriteOptions,
     ) -> Result<SliceFile, LakeError> {
         let salt = if self.at_store.reuses_names() { 1 + (token() % MOST_SALT) as usize } else { 0 };
-        SliceFile::new(slice, contract, options, salt, self.at_store.stage(slice)?)
+        SliceFile::new(slice, contract, options, salt, self.at_store.stage(slice, &contract.arrow_schema())?)
     }
 
     /// Replaces what the slice had by the finished file, as one act. A reader sees the old file or the new one, whole;

@@ -6,6 +6,9 @@ use std::fmt::Debug;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_schema::SchemaRef;
 
 use crate::contract::{Dataset, Slice};
 
@@ -47,6 +50,12 @@ pub(super) trait Store: Debug + Send + Sync {
     /// Drops what dead runs left, never what a live one is at, and returns the names of that.
     fn clean(&self) -> Result<Vec<String>, LakeError>;
 
+    /// Drops data that readers of the present do not see any more, when that has been so for some time, and returns the names
+    /// of it. Only where data outlives its replacement.
+    fn drop_old_data(&self, _retention: Duration) -> Result<Vec<String>, LakeError> {
+        Ok(Vec::new())
+    }
+
     /// Begins a run, after a [`clean`](Store::clean).
     fn begin_run(&self, run: &str) -> Result<Arc<dyn StoreRun>, LakeError>;
 
@@ -69,8 +78,8 @@ pub(super) struct StoredFile {
 
 /// A run's hold on the store. What it leaves is dropped by [`finish`](StoreRun::finish), or by a later run.
 pub(super) trait StoreRun: Debug + Send + Sync {
-    /// Opens a file that nobody sees until it is published over the slice.
-    fn stage(&self, slice: &Slice) -> Result<Box<dyn Staged>, LakeError>;
+    /// Opens a file of this schema that nobody sees until it is published over the slice.
+    fn stage(&self, slice: &Slice, schema: &SchemaRef) -> Result<Box<dyn Staged>, LakeError>;
 
     /// Whether files are replaced under their names, so that a reader in pieces may get pieces of two.
     fn reuses_names(&self) -> bool;

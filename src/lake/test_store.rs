@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use super::local::LocalStore;
 use super::store::{Store, StoreRun, StoredFile};
-use super::{Lake, LakeError, footer};
+use super::{Lake, LakeError, Layout, footer};
 use crate::contract::{Dataset, Slice};
 
 /// A lake whose runs end at once, as on a file system with exchange or without.
 pub(crate) fn lake(folder: &Path, exchange: bool) -> Lake {
-    Lake { store: Arc::new(LocalStore::without_grace(folder, exchange)) }
+    Lake { store: Arc::new(LocalStore::without_grace(folder, exchange)), layout: Layout::Hive }
 }
 
 /// Puts its digest into the footer at the end of a file, as if this tool had written it.
@@ -36,7 +36,7 @@ impl Watched {
     ) -> (Lake, Arc<Watched>) {
         let store = LocalStore::without_grace(folder, exchange);
         let watched = Arc::new(Watched { store, reads: Mutex::default(), before: Box::new(before) });
-        (Lake { store: Arc::clone(&watched) as Arc<dyn Store> }, watched)
+        (Lake { store: Arc::clone(&watched) as Arc<dyn Store>, layout: Layout::Hive }, watched)
     }
 
     /// What was read since it was last asked.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -489,6 +489,11 @@ fn what_is_no_file_of_this_lake_says_what_it_is() {
     damaged[middle..middle + 200].fill(0xff);
     fs::write(&path, damaged).unwrap();
     assert!(matches!(seen(), Unreadable::Damaged { .. } | Unreadable::Foreign), "{}", seen());
+    // A length that would have nearly all of a large file read as metadata.
+    let large = File::create(&path).unwrap();
+    large.set_len(600 << 20).unwrap();
+    large.write_all_at(&[&(512_u32 << 20).to_le_bytes()[..], b"PAR1"].concat(), (600 << 20) - 8).unwrap();
+    assert!(matches!(seen(), Unreadable::Damaged { reason } if reason.contains("536870912 bytes")));
     fs::write(&path, &whole).unwrap();
     fs::copy(&path, path.with_file_name("copy.parquet")).unwrap();
     assert_eq!(seen(), Unreadable::NotAlone { count: 2 });
@@ -512,7 +517,7 @@ fn a_newer_lake_is_refused_and_reading_creates_nothing() {
     assert_eq!(fs::read_to_string(&description).unwrap(), r#"{"format":1,"layout":"hive"}"#);
     for (text, kind) in [
         (r#"{"format":2,"layout":"hive"}"#, LakeErrorKind::Usage),
-        (r#"{"format":1,"layout":"delta"}"#, LakeErrorKind::Usage),
+        (r#"{"format":1,"layout":"iceberg"}"#, LakeErrorKind::Usage),
         ("{", LakeErrorKind::Destination),
     ] {
         fs::write(&description, text).unwrap();

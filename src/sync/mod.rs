@@ -25,7 +25,7 @@ mod spill;
 mod submission;
 mod writer;
 
-pub use budget::LEAST_MEMORY;
+pub use budget::{LEAST_MEMORY, LEAST_MEMORY_IN_STORES};
 pub use clock::{Clock, Sleep, SystemClock};
 pub use convert::{ConvertOptions, convert};
 pub use interrupt::Interrupt;

@@ -112,6 +112,7 @@ fn a_lake_of_a_newer_version_is_refused_by_every_command() {
         Program::plan(&endpoint, &dest),
         Program::convert(&file, &dest),
         Program::new(["status", "--dest", &dest]),
+        Program::new(["verify", "--dest", &dest]),
     ] {
         call.ends_with(2).says(&["format 999", "hint:"]);
     }

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::program::{KEY, Program};
+use super::program::{Ended, KEY, Program};
 use super::published::Place;
 use super::scripted_server::{Answer, ScriptedServer, USAGE, listing, page, page_of, row};
 
@@ -10,7 +10,7 @@ const OCTOBER: &str = "/v3/enrollments/100/billingPeriods/202410/usagedetails";
 
 #[test]
 fn help_teaches_each_command() {
-    for command in ["", "sync", "plan", "periods", "status", "convert", "schema", "simulate", "demo"] {
+    for command in ["", "sync", "plan", "periods", "status", "verify", "convert", "schema", "simulate", "demo"] {
         let name = if command.is_empty() { "billing-lake" } else { command };
         let words = command.split_whitespace().chain(["--help"]);
         assert_snapshot!(format!("help_of_{name}"), Program::new(words).ends_with(0).out);
@@ -20,6 +20,43 @@ fn help_teaches_each_command() {
 #[test]
 fn the_contract_as_a_table() {
     assert_snapshot!("schema", Program::new(["schema"]).ends_with(0).out);
+}
+
+#[test]
+fn what_is_wrong_with_a_lake() {
+    let (server, place) = (server(), Place::new());
+    call("sync", &server, &place).ends_with(0);
+    let verify = || Program::new(["verify", "--dest", &place.dest()]);
+    let said = |ended: Ended| {
+        let text = format!("== standard output\n{}== standard error\n{}", ended.out, ended.err);
+        let steady = steady(&text, &server, &place);
+        steady.lines().map(|line| without_token(without_time(line)) + "\n").collect::<String>()
+    };
+    // One file at a time, so that the lines have an order.
+    assert_snapshot!("verify", said(verify().with(["--concurrency", "1"]).ends_with(0)));
+    let [october, november] = ["2024-10", "2024-11"].map(|period| place.period(period).path);
+    let mut bytes = std::fs::read(&october).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&october, bytes).unwrap();
+    std::fs::copy(&november, november.with_file_name("copy.parquet")).unwrap();
+    assert_snapshot!("verify_wrong", said(verify().with(["-q"]).ends_with(5)));
+    let sample = verify().with(["-q", "--sample", "1", "--seed", "1", "--datasets", "usage_details"]).run();
+    assert_snapshot!("verify_sample", said(sample));
+}
+
+/// A line of `verify` without the time that it took.
+fn without_time(line: &str) -> &str {
+    line.split_once(" read in ").map_or(line, |(line, _)| line)
+}
+
+/// A line with the part of a file's name replaced that no two files have in common.
+fn without_token(line: &str) -> String {
+    match line.split_once("/data-") {
+        Some((before, after)) => {
+            format!("{before}/data-[token].parquet{}", &after[after.find(".parquet").unwrap() + 8..])
+        }
+        None => line.to_owned(),
+    }
 }
 
 /// Two billing periods, of which one has an unknown field.
@@ -114,6 +151,7 @@ fn failures_say_what_and_where_and_what_to_do_next() {
     let mut add = |title: &str, said: String| text += &format!("== {title}\n{said}\n");
     add("no key", said(sync().unset("BILLING_LAKE_API_KEY"), 2));
     add("no lake", said(Program::new(["status", "--dest", &place.dest()]), 2));
+    add("no lake to verify", said(Program::new(["verify", "--dest", &place.dest()]), 2));
     add("a period that is none", said(sync().with(["--periods", "2024-13"]), 2));
     add("a range that ends before it begins", said(sync().with(["--periods", "2024-06..2024-01"]), 2));
     add("a dataset that is none", said(sync().with(["--datasets", "prices"]), 2));

@@ -1,8 +1,8 @@
-"""Peak memory of `sync` and `convert`: check_memory.py BIN
+"""Peak memory of `sync` and `verify`: check_memory.py BIN
 
 The budget of `--memory` holds whatever the size of a billing period: here some 1 GB of rows that repeat, and of rows
 that all have a resource id and tags of their own; such rows as one CSV, and with their tags as maps; a price sheet that is
-one array of 400,000 items. What the kernel counted for the process is believed, not the tool.
+one array of 400,000 items. What was written is verified within a bound that does not grow with it. What the kernel counted for the process is believed, not the tool.
 """
 
 import os
@@ -31,6 +31,8 @@ CASES = {
     ],
 }
 MIB = 1 << 20
+# What `verify` may hold, of two files that it reads at a time.
+VERIFY = 128
 
 
 def peak(command, environment):
@@ -61,6 +63,10 @@ def main():
                     code, bytes_held = peak(sync + ["--dest", str(dest), "--memory", f"{memory}MiB", *more], environment)
                     good = code == 0 and bytes_held <= memory * MIB
                     print(f"{'ok    ' if good else 'FAILED'} {what} of {data} rows, --memory {memory}MiB: {bytes_held // MIB} MiB, exit {code}")
+                    passed, failed = passed + good, failed + (not good)
+                    code, bytes_held = peak([binary, "verify", "-q", "--dest", str(dest)], environment)
+                    good = code == 0 and bytes_held <= VERIFY * MIB
+                    print(f"{'ok    ' if good else 'FAILED'}   verified: {bytes_held // MIB} MiB, exit {code}")
                     passed, failed = passed + good, failed + (not good)
                     shutil.rmtree(dest, ignore_errors=True)
             finally:

@@ -42,6 +42,12 @@ impl LocalStore {
         LocalStore { root: root.to_owned(), exchange, grace: Duration::ZERO }
     }
 
+    /// The lake's folder.
+    #[cfg(feature = "delta")]
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where a name of the lake lies on disk.
     fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)

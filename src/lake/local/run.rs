@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use arrow_schema::SchemaRef;
+
 use crate::contract::Slice;
 use crate::lake::error::CREATE_FOLDER;
 use crate::lake::store::{Staged, StoreRun, Unkept};
@@ -102,7 +104,7 @@ impl Staging {
 }
 
 impl StoreRun for LocalRun {
-    fn stage(&self, slice: &Slice) -> Result<Box<dyn Staged>, LakeError> {
+    fn stage(&self, slice: &Slice, _: &SchemaRef) -> Result<Box<dyn Staged>, LakeError> {
         let own = self.staging.own_folder()?;
         let folder = own.join(layout::partition_name(slice));
         create_one(&folder)?;

@@ -11,10 +11,8 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::multipart::MultipartStore;
 use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 
-use crate::lake::LakeError;
 use crate::lake::destination::{ObjectPlace, ObjectService};
-
-use super::told;
+use crate::lake::{LakeError, told};
 
 /// What a lake needs of the client of a store.
 pub(super) trait Objects: ObjectStore + MultipartStore + Debug {}

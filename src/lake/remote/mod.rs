@@ -1,11 +1,9 @@
 //! A lake in an object store, S3 or Azure Blob: listing, reading and small objects. Publishing is in [`run`].
 
-mod bridge;
 mod connect;
 mod process;
 mod run;
 mod sign;
-mod told;
 mod upload;
 
 use std::ops::Range;
@@ -17,11 +15,11 @@ use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStoreExt, PutPayload,
 
 use crate::contract::{Dataset, Slice};
 
+use super::bridge::Bridge;
 use super::destination::ObjectPlace;
 use super::store::{Store, StoreRun, StoredFile};
-use super::{LakeError, layout};
+use super::{LakeError, layout, told};
 
-use bridge::Bridge;
 use connect::Objects;
 #[cfg(test)]
 pub(super) use process::Process;
@@ -55,6 +53,18 @@ impl RemoteStore {
             reason: format!("no thread for its requests: {error}"),
         })?;
         Ok(RemoteStore { place: place.clone(), objects, bridge: Arc::new(bridge) })
+    }
+
+    /// Where it lies.
+    #[cfg(feature = "delta")]
+    pub(super) fn object_place(&self) -> &ObjectPlace {
+        &self.place
+    }
+
+    /// Its client, and the threads that requests go on in.
+    #[cfg(feature = "delta")]
+    pub(super) fn client(&self) -> (Arc<dyn object_store::ObjectStore>, Arc<Bridge>) {
+        (Arc::clone(&self.objects) as Arc<dyn object_store::ObjectStore>, Arc::clone(&self.bridge))
     }
 
     /// The key of a name of the lake. Names are made of what no key refuses.

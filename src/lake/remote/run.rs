@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use arrow_schema::SchemaRef;
+
 use crate::contract::Slice;
 use crate::lake::store::{Staged, Store, StoreRun, Unkept};
 use crate::lake::{LakeError, layout};
@@ -33,7 +35,7 @@ impl RemoteRun {
 }
 
 impl StoreRun for RemoteRun {
-    fn stage(&self, slice: &Slice) -> Result<Box<dyn Staged>, LakeError> {
+    fn stage(&self, slice: &Slice, _: &SchemaRef) -> Result<Box<dyn Staged>, LakeError> {
         // A lake that was copied from a disk has other names; one of them is replaced, the others would be read beside it.
         let mut names: Vec<_> = self.store.list_partition(slice)?.into_iter().map(|file| file.name).collect();
         names.sort_unstable();

@@ -11,16 +11,18 @@ use object_store::multipart::PartId;
 use object_store::{GetOptions, GetRange, MultipartId, ObjectStoreExt, PutPayload, PutResult};
 
 use crate::lake::LakeError;
+use crate::lake::bridge::UnderWay;
 use crate::lake::store::Store;
 
 use super::RemoteStore;
-use super::bridge::UnderWay;
 use super::sign::Sign;
 
 /// Bytes of a part: S3 takes none that is smaller, and 10,000 of them, so files of up to 48 GiB.
 const PART: usize = 5 << 20;
 /// Bytes that an upload holds in memory: the part that is being filled and the one under way.
 pub(super) const HELD: u64 = 2 * PART as u64;
+/// Objects beyond this are likely to fill a part.
+const SMALL: usize = 1 << 20;
 /// Bytes of the object's end by which it is known again. The digest of all others stands in them, but for files of very
 /// many row groups.
 const TAIL: usize = 64 << 10;
@@ -177,6 +179,10 @@ impl Write for Upload {
             self.send_part().map_err(io::Error::other)?;
         }
         let taken = bytes.len().min(PART - self.buffer.len());
+        if self.buffer.len() + taken > SMALL && self.buffer.capacity() < PART {
+            // A vector that grows by itself holds up to twice of what is in it.
+            self.buffer.reserve_exact(PART - self.buffer.len());
+        }
         self.buffer.extend_from_slice(&bytes[..taken]);
         Ok(taken)
     }

@@ -5,7 +5,6 @@
 
 mod faulty;
 
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -16,24 +15,30 @@ use crate::contract::{BillingPeriod, Contract, Dataset, Slice, Window};
 
 use super::destination::Place as Kind;
 use super::local::LocalStore;
+use super::opening::Base;
 use super::remote::RemoteStore;
-use super::tests::{batch, slice, staged, state, text};
+use super::tests::{batch, costs, slice, staged, state, text};
 use super::token::token;
 use super::*;
 
 use faulty::{Fault, Faulty, Rule};
 
+/// How long old data is kept.
+const RETENTION: Duration = Duration::from_secs(3_600);
+
 /// A place for one lake, new and empty.
 struct Place {
     destination: Destination,
     variables: Vec<(String, String)>,
+    layout: Layout,
     _folder: Option<TempDir>,
 }
 
 impl Place {
     fn local() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Place { destination: Destination::local(folder.path()), variables: Vec::new(), _folder: Some(folder) }
+        let (destination, layout) = (Destination::local(folder.path()), Layout::Hive);
+        Place { destination, variables: Vec::new(), layout, _folder: Some(folder) }
     }
 
     fn s3() -> Self {
@@ -50,7 +55,7 @@ impl Place {
             panic!("{variable} is not set: run tests/run, which starts the servers");
         };
         let destination = format!("{root}/lakes/{:016x}", token()).parse().unwrap();
-        Place { destination, variables: std::env::vars().collect(), _folder: None }
+        Place { destination, variables: std::env::vars().collect(), layout: Layout::Hive, _folder: None }
     }
 
     /// The same place with another value of a variable.
@@ -58,17 +63,20 @@ impl Place {
         let mut variables = self.variables.clone();
         variables.retain(|(set, _)| set != name);
         variables.push((name.to_owned(), value.to_owned()));
-        Place { destination: self.destination.clone(), variables, _folder: None }
+        Place { destination: self.destination.clone(), variables, layout: self.layout, _folder: None }
     }
 
     /// A place in another bucket.
     fn in_bucket(&self, bucket: &str) -> Self {
         let scheme = if self.is_s3() { "s3" } else { "az" };
-        Place {
-            destination: format!("{scheme}://{bucket}/lake").parse().unwrap(),
-            variables: self.variables.clone(),
-            _folder: None,
-        }
+        let destination = format!("{scheme}://{bucket}/lake").parse().unwrap();
+        Place { destination, variables: self.variables.clone(), layout: self.layout, _folder: None }
+    }
+
+    /// The same place for a lake of Delta tables.
+    #[cfg(feature = "delta")]
+    fn of_tables(self) -> Self {
+        Place { layout: Layout::Delta, ..self }
     }
 
     fn is_s3(&self) -> bool {
@@ -82,39 +90,46 @@ impl Place {
         (name, value.unwrap_or_else(|| panic!("{name} is not set")))
     }
 
-    fn store(&self) -> Arc<dyn Store> {
+    fn base(&self) -> Base {
         match &self.destination.place {
-            Kind::Folder(path) => Arc::new(LocalStore::without_grace(path, true)),
+            Kind::Folder(path) => Base::Local(LocalStore::without_grace(path, true)),
             Kind::Objects(place) => {
                 let soon = Duration::from_millis(1);
                 let backoff = BackoffConfig { init_backoff: soon, max_backoff: soon, base: 2.0 };
                 let retry = RetryConfig { backoff, max_retries: 5, retry_timeout: Duration::from_secs(60) };
-                Arc::new(RemoteStore::with(place, &self.variables, retry).unwrap())
+                Base::Remote(RemoteStore::with(place, &self.variables, retry).unwrap())
             }
         }
     }
 
     fn lake(&self) -> Lake {
-        Lake { store: self.store() }
+        self.base().laid_out(self.layout).unwrap()
     }
 }
 
 /// Each promise as a test on each kind of place.
 macro_rules! promises {
-    (everywhere: $($everywhere:ident)*; in_stores: $($in_stores:ident)*) => {
-        mod on_local_disk {
-            $(#[test] fn $everywhere() { super::$everywhere(&super::Place::local()) })*
-        }
-        promises!(@store on_s3 s3 $($everywhere)* $($in_stores)*);
-        promises!(@store on_azure azure $($everywhere)* $($in_stores)*);
+    (everywhere: $($everywhere:ident)*; with_partitions: $($hive:ident)*; in_stores: $($store:ident)*; in_stores_with_partitions: $($store_hive:ident)*) => {
+        promises!(@on_disk on_local_disk Place::local() => $($everywhere)* $($hive)*);
+        promises!(@in_store on_s3 Place::s3() => $($everywhere)* $($hive)* $($store)* $($store_hive)*);
+        promises!(@in_store on_azure Place::azure() => $($everywhere)* $($hive)* $($store)* $($store_hive)*);
+        #[cfg(feature = "delta")]
+        promises!(@on_disk of_tables_on_local_disk Place::local().of_tables() => $($everywhere)*);
+        #[cfg(feature = "delta")]
+        promises!(@in_store of_tables_on_s3 Place::s3().of_tables() => $($everywhere)* $($store)*);
+        #[cfg(feature = "delta")]
+        promises!(@in_store of_tables_on_azure Place::azure().of_tables() => $($everywhere)* $($store)*);
     };
-    (@store $module:ident $place:ident $($promise:ident)*) => {
+    (@on_disk $module:ident $place:expr => $($promise:ident)*) => {
         mod $module {
-            $(
-                #[test]
-                #[ignore = "wants a server: tests/run starts it"]
-                fn $promise() { super::$promise(&super::Place::$place()) }
-            )*
+            use super::Place;
+            $(#[test] fn $promise() { super::$promise(&$place) })*
+        }
+    };
+    (@in_store $module:ident $place:expr => $($promise:ident)*) => {
+        mod $module {
+            use super::Place;
+            $(#[test] #[ignore = "wants a server: tests/run starts it"] fn $promise() { super::$promise(&$place) })*
         }
     };
 }
@@ -123,18 +138,21 @@ promises! {
     everywhere:
         what_is_published_is_listed_with_its_state
         a_restated_slice_is_replaced_by_one_file
-        thousands_of_files_are_listed
         two_writers_of_a_slice_leave_one_whole_file
         what_is_dropped_before_it_is_published_leaves_the_old_file
         small_files_are_kept_replaced_and_dropped
-        rejected_rows_of_any_size_are_kept
+        rejected_rows_of_any_size_are_kept;
+    with_partitions:
+        thousands_of_files_are_listed
+        a_lake_takes_the_other_layout_and_its_own_again
         files_of_a_copied_lake_are_replaced_and_not_read_twice;
     in_stores:
         a_lake_of_wrong_credentials_says_so
         a_bucket_that_is_missing_is_named
         trouble_of_the_store_is_survived
         trouble_that_does_not_end_fails_and_leaves_the_old_file
-        an_answer_that_is_lost_is_not_a_failure
+        an_answer_that_is_lost_is_not_a_failure;
+    in_stores_with_partitions:
         data_begins_somewhere_else_in_each_file
         the_uploads_of_dead_runs_are_ended
 }
@@ -283,14 +301,14 @@ fn what_is_dropped_before_it_is_published_leaves_the_old_file(place: &Place) {
     assert_eq!(rows(&lake), 7);
     run.finish().unwrap();
     let left = lake.begin_run("r3").unwrap();
-    assert_eq!(lake.clean().unwrap(), Vec::<String>::new(), "a run that lives is left alone");
+    assert_eq!(lake.clean(RETENTION).unwrap(), Vec::<String>::new(), "a run that lives is left alone");
     left.finish().unwrap();
-    assert_eq!(lake.clean().unwrap(), Vec::<String>::new());
+    assert_eq!(lake.clean(RETENTION).unwrap(), Vec::<String>::new());
     assert_eq!(rows(&lake), 7);
 }
 
 fn small_files_are_kept_replaced_and_dropped(place: &Place) {
-    let store = place.store();
+    let store = place.base().store();
     assert_eq!(store.read_side("_billing_lake/a.json").unwrap(), None);
     store.drop_side("_billing_lake/a.json").unwrap();
     for text in [&b"one"[..], b"", b"three"] {
@@ -323,6 +341,58 @@ fn rejected_rows_of_any_size_are_kept(place: &Place) {
         assert!(kept.len() > rows * width);
     }
     run.finish().unwrap();
+}
+
+#[cfg(not(feature = "delta"))]
+fn a_lake_takes_the_other_layout_and_its_own_again(place: &Place) {
+    assert_eq!(Lake::open_as(&place.destination, Some(Layout::Delta)).unwrap_err().kind(), LakeErrorKind::Usage);
+}
+
+#[cfg(feature = "delta")]
+fn a_lake_takes_the_other_layout_and_its_own_again(place: &Place) {
+    let change = |to| Lake::change_layout(&place.destination, to).unwrap();
+    let rows_of = |lake: &Lake| {
+        let files = lake.files(Dataset::UsageDetails).unwrap();
+        files.into_iter().map(|file| (file.slice, file.state.unwrap().rows)).collect::<Vec<_>>()
+    };
+    let log = "usage_details/_delta_log/00000000000000000000.json";
+    assert!(change(Layout::Delta).is_none(), "there is no lake");
+    let lake = Lake::open(&place.destination).unwrap();
+    publish(&lake, "r1", 1);
+    let run = lake.begin_run("r1b").unwrap();
+    for enrollment in [1, 2] {
+        let contract = Contract::of(Dataset::UsageDetails);
+        let mut file = run.stage(&slice_of(enrollment, 118), &contract, &WriteOptions::default()).unwrap();
+        file.write(costs(enrollment)).unwrap();
+        run.publish(file.finish(state(enrollment, &enrollment.to_string())).unwrap()).unwrap();
+    }
+    run.finish().unwrap();
+    let before = rows_of(&lake);
+    assert_eq!(before.len(), 3);
+
+    // A change that died before its end left a log that says nothing true.
+    lake.store.put_side(log, b"{}").unwrap();
+    let tables = change(Layout::Delta).unwrap();
+    assert_eq!((tables.layout(), rows_of(&tables)), (Layout::Delta, before.clone()));
+    assert_eq!(Lake::open(&place.destination).unwrap().layout(), Layout::Delta);
+    for (id, rows) in [("r2", 2), ("r3", 3)] {
+        publish(&tables, id, rows);
+    }
+    let mut after = before.clone();
+    after.iter_mut().find(|(of, _)| *of == slice()).unwrap().1 = 3;
+    assert_eq!(rows_of(&tables), after);
+    assert_eq!(rows_of(&change(Layout::Delta).unwrap()), after, "it has that layout");
+    assert_eq!(tables.clean(RETENTION).unwrap(), Vec::<String>::new(), "what was replaced is young");
+    let dropped = tables.clean(Duration::ZERO).unwrap();
+    assert!(dropped.len() <= 2 && dropped.iter().all(|name| name.contains("billing_period=2024-11")), "{dropped:?}");
+
+    let lake = change(Layout::Hive).unwrap();
+    assert_eq!((lake.layout(), rows_of(&lake)), (Layout::Hive, after));
+    assert_eq!(lake.store.read_side(log).unwrap(), None);
+    publish(&lake, "r4", 4);
+    assert!(rows_of(&lake).contains(&(slice(), 4)));
+    let refused = Lake::open_as(&place.destination, Some(Layout::Delta)).unwrap_err();
+    assert_eq!(refused.kind(), LakeErrorKind::Usage);
 }
 
 fn files_of_a_copied_lake_are_replaced_and_not_read_twice(place: &Place) {
@@ -419,7 +489,7 @@ fn trouble_that_does_not_end_fails_and_leaves_the_old_file(place: &Place) {
         let run = lake.begin_run("r2").unwrap();
         let error = run.publish(staged(&run, 5).unwrap()).unwrap_err();
         assert_eq!(error.kind(), LakeErrorKind::Destination);
-        assert!(error.to_string().contains("data.parquet"), "{error}");
+        assert!(error.to_string().contains("usage_details"), "{error}");
         assert!(error.hint().unwrap().contains("nothing was replaced"), "{error}");
         let error = large(&run, 6).and_then(|file| run.publish(file)).unwrap_err();
         assert_eq!(error.kind(), LakeErrorKind::Destination, "{error}");
@@ -468,13 +538,13 @@ fn the_uploads_of_dead_runs_are_ended(place: &Place) {
     };
     // The same, as a process would have left it that is gone, or is another machine's.
     let mut said: serde_json::Value = serde_json::from_slice(&said).unwrap();
-    assert_eq!(lake.clean().unwrap(), Vec::<String>::new(), "its process lives");
+    assert_eq!(lake.clean(RETENTION).unwrap(), Vec::<String>::new(), "its process lives");
     said["process"]["machine"] = "another".into();
     lake.store.put_side(&sign, said.to_string().as_bytes()).unwrap();
-    assert_eq!(lake.clean().unwrap(), Vec::<String>::new(), "it was heard of a moment ago");
+    assert_eq!(lake.clean(RETENTION).unwrap(), Vec::<String>::new(), "it was heard of a moment ago");
     said["process"] = serde_json::json!(gone());
     lake.store.put_side(&sign, said.to_string().as_bytes()).unwrap();
-    assert_eq!(lake.clean().unwrap(), [format!("{}/data.parquet", layout::partition(&slice()))]);
+    assert_eq!(lake.clean(RETENTION).unwrap(), [format!("{}/data.parquet", layout::partition(&slice()))]);
     assert_eq!(lake.store.read_side(&sign).unwrap(), None);
     assert_eq!(run.publish(file).unwrap_err().kind(), LakeErrorKind::Destination);
     assert_eq!(lake.files(Dataset::UsageDetails).unwrap(), []);

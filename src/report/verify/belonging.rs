@@ -7,6 +7,9 @@ use chrono::NaiveDate;
 
 use crate::contract::{BILLING_MONTH, BillingPeriod, Dataset, ENROLLMENT_NUMBER, Slice, Window};
 
+/// Characters of a wrong text that are told.
+const MOST_SHOWN: usize = 64;
+
 /// What a column holds in every row of a slice.
 pub(super) enum Belonging {
     /// This text.
@@ -17,9 +20,9 @@ pub(super) enum Belonging {
 
 impl Belonging {
     /// What the slice says about a column; none when it says nothing. See `docs/lake.md`.
-    pub(super) fn of(slice: &Slice, column: &str) -> Option<(&'static str, Belonging)> {
+    pub(super) fn of(slice: &Slice, column: &str) -> Option<Belonging> {
         if column == ENROLLMENT_NUMBER {
-            return Some((ENROLLMENT_NUMBER, Belonging::Enrollment(slice.enrollment.to_string())));
+            return Some(Belonging::Enrollment(slice.enrollment.to_string()));
         }
         let (first, last, may_lack) = match slice.window {
             Window::Period(period) => (period.first_day(), period.first_day(), false),
@@ -32,7 +35,15 @@ impl Belonging {
             // Each row is of a period of its own.
             Window::Whole => return None,
         };
-        (column == BILLING_MONTH).then_some((BILLING_MONTH, Belonging::Month { first, last, may_lack }))
+        (column == BILLING_MONTH).then_some(Belonging::Month { first, last, may_lack })
+    }
+
+    /// The column.
+    pub(super) fn column(&self) -> &'static str {
+        match self {
+            Belonging::Enrollment(_) => ENROLLMENT_NUMBER,
+            Belonging::Month { .. } => BILLING_MONTH,
+        }
     }
 
     /// The first row that does not belong, and what stands there.
@@ -40,7 +51,7 @@ impl Belonging {
         let (row, found) = match self {
             Belonging::Enrollment(number) => {
                 let is_other = |text: Option<&str>| text != Some(number);
-                let quoted = |text: Option<&str>| text.map(|text| format!("{text:?}"));
+                let quoted = |text: &str| format!("{:?}", text.chars().take(MOST_SHOWN).collect::<String>());
                 let (row, text) = match array.as_dictionary_opt::<Int32Type>() {
                     Some(coded) => {
                         let texts = coded.values().as_string::<i32>();
@@ -49,7 +60,7 @@ impl Belonging {
                     }
                     None => array.as_string::<i32>().iter().enumerate().find(|(_, text)| is_other(*text))?,
                 };
-                (row, quoted(text))
+                (row, text.map(quoted))
             }
             Belonging::Month { first, last, may_lack } => {
                 let is_other = |day: Option<i32>| day.map_or(!may_lack, |day| !(*first..=*last).contains(&day));

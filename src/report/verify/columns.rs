@@ -13,6 +13,8 @@ use crate::lake::FileReading;
 
 /// Most rows of an array.
 const MOST_ROWS: usize = 64 * 1024;
+/// Most rows of an array of lists or maps, whose texts are spread out.
+const MOST_NESTED_ROWS: usize = 1024;
 /// About so many bytes of values are in an array, as they stand in their pages.
 const BATCH_BYTES: usize = 4 << 20;
 
@@ -73,6 +75,7 @@ impl<'a> Columns<'a> {
     fn batch_rows(&self, group: usize, column: usize) -> usize {
         let bytes = self.chunks(group, column).map(|chunk| chunk.uncompressed_size()).sum::<i64>().max(1) as f64;
         let rows = self.metadata().row_group(group).num_rows() as f64 * BATCH_BYTES as f64 / bytes;
-        (rows as usize).clamp(1, MOST_ROWS)
+        let is_nested = self.chunks(group, column).any(|chunk| chunk.column_descr().max_rep_level() > 0);
+        (rows as usize).clamp(1, if is_nested { MOST_NESTED_ROWS } else { MOST_ROWS })
     }
 }

@@ -1,5 +1,6 @@
 //! One file: its footer, its bytes, its columns, and what is in them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::belonging::Belonging;
@@ -11,6 +12,9 @@ use crate::lake::{Counted, FileReading, FileState, Footer, Lake, Listed, Stop};
 
 /// How often a file is read that is replaced meanwhile.
 const READINGS: usize = 3;
+
+/// Findings of a file after which the rest of it is not decoded.
+const MOST_FINDINGS: usize = 20;
 
 /// The watch said so.
 pub(super) struct Interrupted;
@@ -134,16 +138,24 @@ impl Content<'_> {
     fn check(&mut self, columns: &Columns<'_>, state: &FileState) -> Result<u64, Halt> {
         let mut counted = Counted::new(self.contract);
         let mut rows = 0;
-        for (at, group) in columns.metadata().row_groups().iter().enumerate() {
+        for (row_group, group) in columns.metadata().row_groups().iter().enumerate() {
             let of_group = u64::try_from(group.num_rows()).unwrap_or_default();
-            for column in 0..self.contract.arrow_schema().fields().len() {
-                self.check_column(columns, at, column, (rows, of_group), &mut counted)?;
+            for (column, field) in self.contract.arrow_schema().fields().iter().enumerate() {
+                if self.findings.len() >= MOST_FINDINGS {
+                    return Ok(rows);
+                }
+                let place = Place { row_group, column, name: field.name(), first_row: rows, rows: of_group };
+                let checked = catch_unwind(AssertUnwindSafe(|| self.check_column(columns, place, &mut counted)));
+                // Parquet's readers panic over some pages that no sane writer makes.
+                if let Err(reason) = checked.unwrap_or_else(|_| Ok(Err("its reader panicked".to_owned())))? {
+                    self.findings.push(Finding::Pages { row_group, column: field.name().clone(), reason });
+                }
             }
             counted.add_rows(of_group as usize);
             rows += of_group;
         }
         if rows != state.rows {
-            let place = "all of its row groups together".to_owned();
+            let place = "its row groups together".to_owned();
             self.findings.push(Finding::Rows { place, found: rows, stated: state.rows });
         } else if let Err(difference) = counted.compare(state) {
             self.findings.push(Finding::Totals { difference });
@@ -151,58 +163,73 @@ impl Content<'_> {
         Ok(rows)
     }
 
-    /// Decodes a column of a row group, which begins with the row `first` and has so many.
+    /// Decodes a column of a row group, or says why it cannot be decoded.
     fn check_column(
         &mut self,
         columns: &Columns<'_>,
-        row_group: usize,
-        column: usize,
-        (first, stated): (u64, u64),
+        place: Place<'_>,
         counted: &mut Counted,
-    ) -> Result<(), Halt> {
-        let schema = self.contract.arrow_schema();
-        let name = schema.field(column).name();
-        let belonging = Belonging::of(self.listed.slice(), name);
-        let undecodable = |reason| Finding::Pages { row_group, column: name.clone(), reason };
-        let arrays = match columns.arrays(row_group, column) {
+    ) -> Result<Result<(), String>, Halt> {
+        let belonging = Belonging::of(self.listed.slice(), place.name);
+        let arrays = match columns.arrays(place.row_group, place.column) {
             Ok(arrays) => arrays,
-            Err(error) => return Ok(self.findings.push(undecodable(error.to_string()))),
+            Err(error) => return self.undecodable(error.to_string()),
         };
-        let chunks: Vec<_> = columns.chunks(row_group, column).collect();
+        let chunks: Vec<_> = columns.chunks(place.row_group, place.column).collect();
         let mut bounds: Vec<Bounds> = chunks.iter().map(|_| Bounds::default()).collect();
         let mut rows = 0;
         for array in arrays {
-            let array = match (array, self.reading.stopped()) {
-                (_, Some(stop)) => return Err(stop.into()),
-                (Ok(array), None) => array,
-                (Err(reason), None) => return Ok(self.findings.push(undecodable(reason))),
+            let array = match array {
+                Ok(array) => array,
+                Err(reason) => return self.undecodable(reason),
             };
-            counted.add(column, &array);
+            counted.add(place.column, &array);
             bounds.iter_mut().zip(leaves(&array)).for_each(|(bounds, leaf)| bounds.add(&leaf));
-            if let Some((column, belonging)) = &belonging
+            if let Some(belonging) = belonging.as_ref().filter(|belonging| !self.has_stranger(belonging))
                 && let Some((row, found)) = belonging.stranger(&array)
-                && !self
-                    .findings
-                    .iter()
-                    .any(|known| matches!(known, Finding::Partition { column: of, .. } if of == column))
             {
-                self.findings.push(Finding::Partition { column, row: first + rows + row as u64 + 1, found });
+                let row = place.first_row + rows + row as u64 + 1;
+                self.findings.push(Finding::Partition { column: belonging.column(), row, found });
             }
             rows += array.len() as u64;
         }
-        if rows != stated {
-            let place = format!("column {name} of row group {row_group}");
-            self.findings.push(Finding::Rows { place, found: rows, stated });
+        if rows != place.rows {
+            let part = format!("column {} of row group {}", place.name, place.row_group);
+            self.findings.push(Finding::Rows { place: part, found: rows, stated: place.rows });
         }
         for (bounds, chunk) in bounds.iter().zip(&chunks) {
-            let contradiction = chunk
-                .statistics()
-                .and_then(|said| bounds.contradiction(said, chunk.column_descr().max_rep_level() == 0));
+            let is_flat = chunk.column_descr().max_rep_level() == 0;
+            let contradiction = chunk.statistics().and_then(|said| bounds.contradiction(said, is_flat));
             self.findings.extend(contradiction.map(|difference| {
                 let column = chunk.column_path().string();
-                Finding::Statistics { row_group, column, difference }
+                Finding::Statistics { row_group: place.row_group, column, difference }
             }));
         }
-        passed(self.watch, chunks.iter().map(|chunk| chunk.compressed_size().unsigned_abs()).sum())
+        let bytes = chunks.iter().map(|chunk| chunk.compressed_size().unsigned_abs()).sum();
+        passed(self.watch, bytes).map(Ok)
     }
+
+    /// What a reader of Parquet complained of, unless that was the store.
+    fn undecodable(&self, reason: String) -> Result<Result<(), String>, Halt> {
+        self.reading.stopped().map_or(Ok(Err(reason)), |stop| Err(stop.into()))
+    }
+
+    /// Of each column one row that does not belong is told.
+    fn has_stranger(&self, belonging: &Belonging) -> bool {
+        let is_known =
+            |known: &Finding| matches!(known, Finding::Partition { column, .. } if *column == belonging.column());
+        self.findings.iter().any(is_known)
+    }
+}
+
+/// A column of a row group.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    row_group: usize,
+    column: usize,
+    name: &'a str,
+    /// Rows of the file before the row group.
+    first_row: u64,
+    /// Rows of the row group.
+    rows: u64,
 }

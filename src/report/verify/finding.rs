@@ -9,7 +9,7 @@ pub enum Finding {
     #[error("{0}")]
     Unreadable(#[from] Unreadable),
     /// The bytes before the footer are not those that were written. They were not decoded.
-    #[error("its data is damaged: the digest of its bytes is {found}, and was {stated} when they were written")]
+    #[error("its data is damaged: its bytes have another digest than those that were written")]
     Digest {
         /// That of its bytes.
         found: String,
@@ -52,7 +52,7 @@ pub enum Finding {
         difference: String,
     },
     /// It has more or fewer rows than its footer says.
-    #[error("{place} has {found} rows, where {stated} are stated")]
+    #[error("{place}: {found} rows, where {stated} are stated")]
     Rows {
         /// The part of the file that was counted.
         place: String,

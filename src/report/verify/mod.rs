@@ -89,7 +89,7 @@ pub struct VerifiedFile {
     pub bytes: u64,
     /// Rows that were decoded in all columns.
     pub rows: u64,
-    /// What is wrong with it.
+    /// What is wrong with it. After some twenty findings the rest of the file is not decoded.
     pub findings: Vec<Finding>,
     /// Fingerprint of its columns, where they are those of a contract that is known.
     shape: Option<String>,
@@ -186,7 +186,7 @@ pub fn verify(lake: &Lake, options: &VerifyOptions, watch: &dyn Watch) -> Result
         chosen = sample.draw(chosen);
     }
     watch.planned(chosen.len(), chosen.iter().map(Listed::bytes).sum());
-    let mut files: Vec<_> = read_all(lake, &chosen, options.concurrency, watch)?;
+    let mut files = read_all(lake, &chosen, options.concurrency, watch)?;
     compare_shapes(&mut files);
     Ok(Verification { files, of })
 }
@@ -219,10 +219,12 @@ fn read_all(
 ) -> Result<Vec<VerifiedFile>, VerifyError> {
     let next = AtomicUsize::new(0);
     let files = Mutex::new(BTreeMap::new());
+    let take = || {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        chosen.get(at).map(|listed| (at, listed))
+    };
     let work = || -> Result<(), Interrupted> {
-        while let Some((at, listed)) =
-            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, chosen.get(at)?)))
-        {
+        while let Some((at, listed)) = take() {
             if let Some(file) = file::settle(lake, listed, watch)? {
                 watch.ended(&file);
                 files.lock().unwrap_or_else(PoisonError::into_inner).insert(at, file);
@@ -249,7 +251,7 @@ fn compare_shapes(files: &mut [VerifiedFile]) {
             *counts.entry(shape).or_default() += 1;
         }
         let Some((most, count)) = counts.into_iter().max_by_key(|(_, count)| *count) else { continue };
-        let others = if count == 1 { "another file" } else { "most files" };
+        let others = if count == 1 { "another file".to_owned() } else { format!("{count} other files") };
         for file in of_dataset.iter_mut() {
             let Some(shape) = file.shape.as_deref().filter(|shape| *shape != most) else { continue };
             let columns = |of: &str| shape::columns(shape::contract(file.slice.dataset, of)?.as_ref()).ok();

@@ -1,8 +1,13 @@
 //! Rows and columns that are whole, and in the wrong place.
 
-use arrow_array::{Array, Int32Array, StringArray};
+use arrow_array::{Array, Int32Array, ListArray, StringArray, StructArray};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::DataType;
+use parquet::data_type::ByteArray;
+use parquet::file::statistics::Statistics;
 
 use super::*;
+use crate::contract::ColumnType;
 
 /// Publishes three rows of a slice with one column that is not as it should be.
 #[track_caller]
@@ -71,7 +76,7 @@ fn files_of_a_dataset_have_one_shape() {
     let verification = scene.verify();
     assert_eq!(wrong(&verification), [("usage_details 100 2024-10".to_owned(), vec!["other_columns"])]);
     let words = verification.files[1].findings[0].to_string();
-    assert!(words.contains("than most files of the dataset: it has also: tags_map"), "{words}");
+    assert!(words.contains("than 2 other files of the dataset: it has also: tags_map"), "{words}");
     assert_eq!(verification.files[1].rows, 3);
 }
 
@@ -87,4 +92,46 @@ fn long_texts_that_repeat_need_no_memory_of_their_own() {
     let batch = batch(&of, &contract, rows, &[("tags", long)]);
     scene.publish(&of, &contract, vec![batch], state(&contract, rows, &[]));
     assert_eq!(scene.findings(), []);
+}
+
+/// Named amounts: lists of so many of them a row, none where a row has no list.
+fn amounts(lengths: &[Option<usize>], values: &[i128]) -> ArrayRef {
+    let DataType::List(element) = ColumnType::NamedAmounts.arrow() else { unreachable!("it is a list") };
+    let DataType::Struct(fields) = element.data_type() else { unreachable!("of structs") };
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values(values.iter().map(|value| format!("name {value}"))));
+    let amounts = StructArray::new(fields.clone(), vec![names, decimals(values.iter().copied().map(Some))], None);
+    let offsets = OffsetBuffer::from_lengths(lengths.iter().map(|length| length.unwrap_or_default()));
+    let nulls = lengths.iter().map(Option::is_some).collect();
+    Arc::new(ListArray::new(element, offsets, Arc::new(amounts), Some(nulls)))
+}
+
+#[test]
+fn lists_of_named_amounts_are_added_up() {
+    let of = slice(Dataset::BalanceSummary, "100", "2024-11");
+    let contract = Contract::of(of.dataset);
+    let lists = amounts(&[Some(2), None, Some(0), Some(1)], &[3 * UNITS, -UNITS, 5 * UNITS]);
+    let column = contract.columns().iter().find(|column| column.kind == ColumnType::NamedAmounts).unwrap();
+    let scene = scene();
+    let batch = batch(&of, &contract, 4, &[(&column.column, lists)]);
+    let total = column.total().unwrap();
+    let path = scene.publish(&of, &contract, vec![batch.clone()], state(&contract, 4, &[(&total, "7")]));
+    assert_eq!(scene.findings(), []);
+    // The same with a total that does not hold, behind digests that do.
+    forged::rewrite(&path, true, |forgery| {
+        let totals = forgery.get("control_totals").replace(r#""7""#, r#""8""#);
+        forgery.set("control_totals", &totals);
+    });
+    let findings = scene.findings();
+    assert!(findings[0].to_string().contains(&format!("{total} adds up to")), "{findings:?}");
+    // And with a bound that would hide a row.
+    let path = scene.publish(&of, &contract, vec![batch], state(&contract, 4, &[(&total, "7")]));
+    let least = |_: &Statistics| {
+        let units = |value: i128| Some(ByteArray::from(value.to_be_bytes().to_vec()).into());
+        Statistics::fixed_len_byte_array(units(3 * UNITS), units(5 * UNITS), None, Some(0), false)
+    };
+    let value = format!("{}.list.element.value", column.column);
+    forged::rewrite(&path, true, forged::with_statistics(&value, least));
+    let findings = scene.findings();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].to_string().contains(&format!("column {value} in row group 0")), "{findings:?}");
 }

@@ -24,6 +24,12 @@ impl Bridge {
         Ok(Bridge { runtime: Some(runtime) })
     }
 
+    /// The runtime, for what brings its own way to wait; none only while it is dropped.
+    #[cfg(feature = "delta")]
+    pub(super) fn handle(&self) -> Option<&tokio::runtime::Handle> {
+        self.runtime.as_ref().map(Runtime::handle)
+    }
+
     /// Begins work.
     pub(super) fn start<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> UnderWay<T> {
         let (sender, receiver) = mpsc::sync_channel(1);

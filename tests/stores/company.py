@@ -141,12 +141,14 @@ def many(bench, service, at):
         list(pool.map(lambda key: at.copy(KEYS[0], key), wanted))
     verdict.equal(f"{told}: are there", len(at.data()), len(wanted) + len(ALL_KEYS))
     at.proxy.play()
-    run = bench.program.ask("status", at)
+    run = bench.program.ask("status", at, measured=True)
     slices = run.report if isinstance(run.report, list) else []
     verdict.check(f"{told}: exit code of status", run.code == 0, run.said())
     verdict.equal(f"{told}: status lists all", (len(slices), sorted(part["file"] for part in slices)), (len(wanted) + len(ALL_KEYS), sorted([*wanted, *ALL_KEYS])))
     rows = truth_of(service)["100", PERIODS[0]][0]
-    verdict.equal(f"{told}: status has read each", {part["rows"] for part in slices if part["file"] in set(wanted)}, {rows})
+    # A footer says whose file it is, so a copy is told from a file of that slice.
+    unread = [part["file"] for part in slices if part["file"] in set(wanted) and part["rows"] != rows and not part["problem"]]
+    verdict.equal(f"{told}: status has read each", unread, [])
     asked = at.proxy.asked()
     next_pages = at.proxy.asked(**at.NEXT_PAGE)
     at_a_time = 1000 if at.kind == "s3" else 5000

@@ -52,13 +52,21 @@ def writes_of_a_run(bench, told, service, at, form):
     return count
 
 
+def is_unnoted(at, when, asked):
+    """Whether the death came after an upload was begun and before it was noted."""
+    begins = [at.kind == "s3" and bool(one.fits(**at.BEGIN)) for one in asked]
+    return bool(begins) and (begins[-1] if when is After else begins[0] and len(asked) == 2)
+
+
 def dies(bench, told, service, at, form, moment, old, new):
     """One death, what it leaves, and the two runs after it."""
     number, when = moment
     verdict, killer = bench.verdict, Killer()
     at.proxy.play(Rule(when(killer), WRITES, first=number, times=1))
     run = killer.arm(bench.program.begin_sync(at, service, *form)).end()
-    asked = writes(at)[number - 1 : number]
+    asked = writes(at)[max(0, number - 2) : number]
+    unnoted = is_unnoted(at, when, asked)
+    asked = asked[-1:]
     told = f"{told}, killed {when.__name__.lower()} write {number} ({' '.join(f'{one.method} {one.path.partition(at.prefix)[2]}' for one in asked)})"
     # The last write may be the last act, too.
     if not verdict.check(f"{told}: it was", killer.hit and run.code in (-signal.SIGKILL, 0), f"hit {killer.hit}, {run.said()}"):
@@ -86,7 +94,7 @@ def dies(bench, told, service, at, form, moment, old, new):
     bench.succeeds(f"{told}, the next sync", run)
     expected = {period: "unchanged" if states.get((enrollment, period)) == 0 else "published" for enrollment, period in new}
     verdict.equal(f"{told}, the next sync: outcomes", outcomes(run), expected)
-    bench.tidy(f"{told}, the next sync", at, keys)
+    bench.tidy(f"{told}, the next sync", at, keys, unnoted)
     for slice in new:
         bench.slice_is(f"{told}, the next sync", at, usage_key(*slice), new[slice])
     before = at.data()

@@ -56,13 +56,13 @@ def memory(bench, kind):
     told = f"{kind}, a file of more bytes than --memory"
     with bench.service(months=1, rows_per_month=MANY_ROWS, data="unique", page_rows=5000) as service, bench.place(kind, "memory") as at:
         at.proxy.play()
-        run = sync(bench, service, at)
+        run = bench.program.sync(at, service, *FORM, datasets=DATASETS, measured=True)
         if not bench.succeeds(told, run, "ok"):
             return
         size = at.data()[KEY].size
         print(f"  {kind}: peak {run.peak / MIB:.1f} MiB with --memory {MEMORY}MiB, for a file of {size / MIB:.1f} MiB")
         bench.verdict.check(f"{told}: it is", size > 1.5 * MEMORY * MIB, f"{size} bytes")
-        bench.verdict.check(f"{told}: peak", run.peak <= MEMORY * MIB, f"{run.peak / MIB:.1f} MiB")
+        bench.verdict.check(f"{told}: peak", MIB < run.peak <= MEMORY * MIB, f"{run.peak / MIB:.1f} MiB")
         bench.reads(told, at, truth_of(service))
 
 
@@ -128,14 +128,17 @@ def killed_in_an_upload(bench, service, at, way):
 
 
 def left(bench, told, at):
-    """What a dead upload leaves: parts that nobody sees, and one note that names them. Gives the note's key."""
+    """What a dead upload leaves: parts that nobody sees, and one note that names them. Gives the note's key.
+
+    Nobody can abort blocks on Azure: there is nothing to note."""
     bench.verdict.equal(f"{told}: uploads", at.uploads(), [KEY])
     notes = sorted(at.own("staging"))
+    if at.kind != "s3":
+        return notes[0] if notes else None
     if not bench.verdict.check(f"{told}: one note on it", len(notes) == 1, str(notes)):
         return None
     text = at.get(notes[0]).decode()
-    named = [KEY, *(at.upload_ids() if at.kind == "s3" else [])]
-    bench.verdict.check(f"{told}: the note names it", all(name in text for name in named), text[:300])
+    bench.verdict.check(f"{told}: the note names it", all(name in text for name in [KEY, *at.upload_ids()]), text[:300])
     return notes[0]
 
 

@@ -104,14 +104,18 @@ class S3Place(Place):
     def delete(self, key):
         self.client.delete_object(Bucket=self.bucket, Key=self.whole(key))
 
-    def uploads(self):
-        """Keys of uploads that are neither completed nor aborted, once for each upload."""
-        answer = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.whole(""))
-        return sorted(self.below(upload["Key"]) for upload in answer.get("Uploads", []))
+    def uploads(self, with_parts=False):
+        """Keys of uploads that are neither completed nor aborted, once for each upload; only of those that have parts."""
+        return sorted(self.below(upload["Key"]) for upload in self._uploads() if not with_parts or self._has_parts(upload))
 
     def upload_ids(self):
-        answer = self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.whole(""))
-        return sorted(upload["UploadId"] for upload in answer.get("Uploads", []))
+        return sorted(upload["UploadId"] for upload in self._uploads())
+
+    def _uploads(self):
+        return self.client.list_multipart_uploads(Bucket=self.bucket, Prefix=self.whole("")).get("Uploads", [])
+
+    def _has_parts(self, upload):
+        return bool(self.client.list_parts(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]).get("Parts"))
 
 
 class BlobPlace(Place):
@@ -154,8 +158,8 @@ class BlobPlace(Place):
     def delete(self, key):
         self.client.delete_blob(self.whole(key))
 
-    def uploads(self):
-        """Keys of blobs with blocks that no list of blocks has taken."""
+    def uploads(self, with_parts=True):
+        """Keys of blobs with blocks that no list of blocks has taken. (There is no upload without blocks.)"""
         return sorted(key for key in self.list(uncommitted=True) if self._uncommitted(key))
 
     def _uncommitted(self, key):

@@ -1,5 +1,6 @@
 """Runs of the program as processes: what they said, how they ended, how much memory they held, and their death on demand."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -19,24 +20,39 @@ LIMIT = 400  # seconds that a run may take; a store that is in trouble for ever 
 ALL = "billing_periods,price_sheet,balance_summary,marketplace_charges,usage_details"
 
 
-class Run:
-    """A process from its start on. `code` is the exit code, or minus the signal; `peak` the most bytes it held."""
+# The kernel counts what a process held before it became the program: the memory of the one that started it. So one that
+# is to be measured has a small parent, which writes the peak into the file descriptor that is its first argument.
+MEASURE = """
+import os, sys
+child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+os.write(int(sys.argv[1]), str(usage.ru_maxrss * 1024).encode())
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
-    def __init__(self, command, environment):
-        self.out, self.err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-        self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err)
-        self.over, self.code, self.peak, self.stdout, self.stderr = threading.Event(), None, 0, "", ""
+
+class Run:
+    """A process from its start on. `code` is the exit code, or minus the signal; `peak` the most bytes it held, of one
+    that is measured (such a one is not to be killed: that would reach its parent only)."""
+
+    def __init__(self, command, environment, measured=False):
+        self.out, self.err, self.told = (tempfile.TemporaryFile() for _ in range(3))
+        if measured:
+            command = [sys.executable, "-I", "-S", "-c", MEASURE, str(self.told.fileno()), *command]
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.err, pass_fds=[self.told.fileno()]
+        )
+        self.over, self.code, self.peak, self.stdout, self.stderr = threading.Event(), None, None, "", ""
         threading.Thread(target=self._wait, daemon=True).start()
 
     def _wait(self):
-        _, status, usage = os.wait4(self.process.pid, 0)
-        self.process.returncode = self.code = os.waitstatus_to_exitcode(status)
-        self.peak = usage.ru_maxrss * 1024
-        self.stdout, self.stderr = map(_text, (self.out, self.err))
+        code = self.process.wait()
+        self.stdout, self.stderr, told = map(_text, (self.out, self.err, self.told))
+        self.peak, self.code = int(told) if told else None, code
         self.over.set()
 
     def send(self, number):
-        if not self.over.is_set():
+        with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
 
     def kill(self):
@@ -75,32 +91,30 @@ class Program:
     def __init__(self, binary):
         self.binary, self.runs = os.path.abspath(binary), []
 
-    def begin(self, arguments, environment, key=""):
+    def begin(self, arguments, environment, key="", measured=False):
         """Starts it with nothing in its environment that names a lake or a store but this."""
         mine = ("BILLING_LAKE_", "AWS_", "AZURE_", "AZURITE_")
         cleaned = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
-        run = Run([self.binary, *map(str, arguments)], {**cleaned, "BILLING_LAKE_API_KEY": key, **environment})
+        run = Run([self.binary, *map(str, arguments)], {**cleaned, "BILLING_LAKE_API_KEY": key, **environment}, measured)
         self.runs.append(run)
         return run
 
-    def begin_sync(self, dest, service, *more, enrollment="100", datasets="billing_periods,usage_details", environment=None):
-        """A sync to a place, or to a path when `dest` is none; `environment` in the place of the place's own."""
-        arguments = ["sync", "-q", "--format", "json", "--endpoint", service.endpoint, "--enrollment", enrollment]
+    def begin_sync(self, dest, service, *more, command="sync", enrollment="100", datasets="billing_periods,usage_details", measured=False):
+        """A sync to a place, or to a path when `dest` is none."""
+        arguments = [command, "-q", "--format", "json", "--endpoint", service.endpoint, "--enrollment", enrollment]
         arguments += ["--datasets", datasets, "--dest", getattr(dest, "url", dest), "--recheck", "all", *more]
-        return self.begin(arguments, self._environment(dest, environment), service.key)
+        return self.begin(arguments, self._environment(dest), service.key, measured)
 
     def sync(self, *arguments, **options):
         return self.begin_sync(*arguments, **options).end()
 
-    def ask(self, command, place, *more, environment=None):
+    def ask(self, command, place, *more, measured=False):
         """Another command about a lake, such as `status` or `clean`, to its end."""
         arguments = [command, "--format", "json", "--dest", place.url, *more]
-        return self.begin(arguments, self._environment(place, environment)).end()
+        return self.begin(arguments, self._environment(place), measured=measured).end()
 
     @staticmethod
-    def _environment(dest, environment):
-        if environment is not None:
-            return environment
+    def _environment(dest):
         return dest.environment() if hasattr(dest, "environment") else {}
 
     def showing(self, secrets):

@@ -10,7 +10,7 @@ import dataclasses
 from bench import is_own, truth_of, usage_key, writes
 from faulty import Answer, Delay, LoseAnswer, LoseRequest, Rule, internal_error
 
-AT_ONCE = 6
+AT_ONCE = 16
 PERIODS = ("2024-01", "2024-02")
 MIB = 1 << 20
 DATA = r"/data\.parquet$"
@@ -90,9 +90,17 @@ LARGE = [
 
 
 def check(bench, kind):
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(each, bench, kind) for each in (small, large, no_lake_yet)]:
+            done.result()
+
+
+def small(bench, kind):
     with bench.service(months=2, rows_per_month=2000) as service, bench.place(kind, "prepared") as prepared:
         all_of(bench, service, prepared, SMALL, ())
-        another_without_lake(bench, service, prepared)
+
+
+def large(bench, kind):
     with bench.service(months=1, rows_per_month=LARGE_ROWS, data="unique", page_rows=5000) as service, bench.place(kind, "prepared") as prepared:
         all_of(bench, service, prepared, LARGE, LARGE_FORM)
 
@@ -136,10 +144,10 @@ def play(bench, service, prepared, old, new, case, more):
             bench.slice_is(f"{told}, then well again", at, usage_key(*slice), new[slice])
 
 
-def another_without_lake(bench, service, prepared):
-    """The first sync of all meets the trouble: no lake is there, or a whole one."""
-    told = f"{prepared}, no lake yet"
-    with bench.place(prepared.kind, "none") as at:
+def no_lake_yet(bench, kind):
+    """The first sync of all meets the trouble: readers see nothing, and later a whole lake."""
+    told = f"{kind}, no lake yet"
+    with bench.service(months=2, rows_per_month=2000) as service, bench.place(kind, "none") as at:
         at.proxy.play(Rule(internal_error(), path=DATA, **at.PUT))
         bench.fails(f"{told}, 500 for ever for PUT", bench.program.sync(at, service), at, "500", "internal")
         bench.verdict.equal(f"{told}: what readers see", sorted(at.data()), [])

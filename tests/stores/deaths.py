@@ -64,6 +64,7 @@ def dies(bench, told, service, at, form, moment, old, new):
     verdict, killer = bench.verdict, Killer()
     at.proxy.play(Rule(when(killer), WRITES, first=number, times=1))
     run = killer.arm(bench.program.begin_sync(at, service, *form)).end()
+    at.proxy.quiet()
     asked = writes(at)[max(0, number - 2) : number]
     unnoted = is_unnoted(at, when, asked)
     asked = asked[-1:]

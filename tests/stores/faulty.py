@@ -170,7 +170,8 @@ class Proxy:
     def __init__(self, store):
         address = urllib.parse.urlsplit(store)
         self.store = (address.hostname, address.port)
-        self.lock, self.requests, self.rules, self.clients, self.closed = threading.Lock(), [], [], set(), False
+        self.lock, self.requests, self.rules, self.clients, self.closed = threading.Condition(), [], [], set(), False
+        self.under_way = 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.endpoint = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
@@ -203,6 +204,11 @@ class Proxy:
         with self.lock:
             return [request for request in self.requests if request.fits(method, path, query)]
 
+    def quiet(self):
+        """Waits until no request is under way: what a process asked before it died has been done, or never will be."""
+        with self.lock:
+            return self.lock.wait_for(lambda: self.under_way == 0, WAIT)
+
     def _accept(self):
         while not self.closed:
             try:
@@ -229,6 +235,17 @@ class Proxy:
     def _one(self, client, read):
         """Passes one request on; whether there may be another on this connection."""
         head = read_head(read)
+        with self.lock:
+            self.under_way += 1
+        try:
+            return self._play(client, read, head)
+        finally:
+            with self.lock:
+                self.under_way -= 1
+                self.lock.notify_all()
+
+    def _play(self, client, read, head):
+        """What the rules say of it."""
         method, target, _ = head[0].split(" ", 2)
         headers = named(head)
         path, _, query = target.partition("?")

@@ -12,7 +12,7 @@ from runs import Killer, outcomes
 MIB = 1 << 20
 ROWS = 70_000  # of one billing period: 25 MB when nothing is compressed
 MANY_ROWS = 350_000
-MEMORY = 64
+MEMORY = 80  # the least that a run into a store takes
 FORM = ("--compression", "none", "--memory", f"{MEMORY}MiB")
 PERIOD, KEY = "2024-01", usage_key("100", "2024-01")
 DATASETS = "usage_details"
@@ -55,7 +55,9 @@ def begin(bench, service, at):
 def memory(bench, kind):
     told = f"{kind}, a file of more bytes than --memory"
     with bench.service(months=1, rows_per_month=MANY_ROWS, data="unique", page_rows=5000) as service, bench.place(kind, "memory") as at:
-        at.proxy.play()
+        run = bench.program.sync(at, service, "--memory", f"{MEMORY - 1}MiB", datasets=DATASETS)
+        bench.verdict.check(f"{told}: less memory is refused", run.code == 2 and "MiB" in run.stderr, run.said())
+        bench.verdict.equal(f"{told}: before anything is written", sorted(at.list()), [])
         run = bench.program.sync(at, service, *FORM, datasets=DATASETS, measured=True)
         if not bench.succeeds(told, run, "ok"):
             return
@@ -89,6 +91,7 @@ def dies(bench, told, service, at, rule, killer):
     """A run that is killed at the request that the rule is about."""
     at.proxy.play(rule)
     run = killer.arm(begin(bench, service, at)).end()
+    at.proxy.quiet()
     at.proxy.play()
     right = bench.verdict.check(f"{told}: it was killed there", killer.hit and run.code == -signal.SIGKILL, run.said())
     if right:
@@ -185,6 +188,7 @@ def ended_by_a_signal(bench, service, at):
     run.send(signal.SIGTERM)
     run.end()
     held.release()
+    at.proxy.quiet()
     at.proxy.play()
     bench.verdict.check(f"{told}: exit code 143", run.code == 143, run.said())
     bench.verdict.check(f"{told}: no object has changed", at.data() == now.objects)

@@ -28,6 +28,7 @@ import botocore.config
 HOST = "127.0.0.1"
 REGION = "us-east-1"
 START = 60  # seconds that a server may take to say where it listens
+ATTEMPTS = 4  # of clients that ask a server itself: it may have closed a connection that was long idle
 NODE = pathlib.Path(sys.prefix).parent / "stores-node"
 # Azurite's own account; its key is printed in its manual.
 ACCOUNT = "devstoreaccount1"
@@ -99,15 +100,18 @@ class S3(Server):
             raise
 
     def _client(self, service, access_key, secret, endpoint=None):
-        config = botocore.config.Config(s3={"addressing_style": "path"}, signature_version="s3v4" if service == "s3" else None, proxies={},
-                                        retries={"total_max_attempts": 1}, max_pool_connections=32)  # fmt: skip
+        attempts = ATTEMPTS if endpoint is None else 1
+        config = botocore.config.Config(
+            s3={"addressing_style": "path"}, signature_version="s3v4" if service == "s3" else None, proxies={},
+            retries={"total_max_attempts": attempts}, max_pool_connections=32,
+        )  # fmt: skip
         return boto3.session.Session().client(
             service, endpoint_url=endpoint or self.endpoint, region_name=REGION, config=config,
             aws_access_key_id=access_key, aws_secret_access_key=secret,
         )  # fmt: skip
 
     def client(self, endpoint=None, access_key=None, secret=None):
-        """A client of boto3; through a proxy when its endpoint is given."""
+        """A client of boto3; through a proxy when its endpoint is given: such a one never asks twice."""
         return self._client("s3", access_key or self.access_key, secret or self.secret, endpoint)
 
     def create(self, bucket):
@@ -133,8 +137,9 @@ class Azure(Server):
         if not program.exists():
             raise SystemExit(f"Azurite is not there: {program}. tests/run installs it; by hand: tests/stores/README.md")
         # Clients newer than Azurite are answered 400 without --skipApiVersionCheck.
+        where = ["--blobHost", HOST, "--blobPort", "0", "--blobKeepAliveTimeout", "300"]
         super().__init__(
-            "azurite", [program, "--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck", "--silent", "--blobHost", HOST, "--blobPort", "0"],
+            "azurite", [program, "--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck", "--silent", *where],
             rf"successfully listens on (http://{HOST}:\d+)",
         )  # fmt: skip
         self.account, self.key = ACCOUNT, ACCOUNT_KEY
@@ -148,8 +153,9 @@ class Azure(Server):
         return f"DefaultEndpointsProtocol=http;AccountName={self.account};AccountKey={self.key};BlobEndpoint={endpoint or self.endpoint}/{self.account};"
 
     def client(self, endpoint=None):
-        """A client of azure-storage-blob; through a proxy when its endpoint is given."""
-        return azure.storage.blob.BlobServiceClient.from_connection_string(self.connection_string(endpoint), retry_total=0)
+        """A client of azure-storage-blob; through a proxy when its endpoint is given: such a one never asks twice."""
+        retries = azure.storage.blob.LinearRetry(backoff=1, retry_total=ATTEMPTS - 1 if endpoint is None else 0)
+        return azure.storage.blob.BlobServiceClient.from_connection_string(self.connection_string(endpoint), retry_policy=retries)
 
     def create(self, container):
         self.client().create_container(container)

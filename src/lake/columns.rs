@@ -120,30 +120,3 @@ fn one_by_one(texts: ArrayRef) -> Result<ArrayRef, ParquetError> {
     let texts = arrow_array::StringArray::try_new(offsets, bytes, None)?;
     Ok(Arc::new(DictionaryArray::try_new(codes, Arc::new(texts))?))
 }
-
-#[cfg(test)]
-mod tests {
-    use parquet::schema::parser::parse_message_type;
-
-    use super::*;
-
-    #[test]
-    fn what_differs_is_named_by_column() {
-        let columns = |fields: &[&str]| {
-            let message = format!("message m {{ {}; }}", fields.join("; "));
-            SchemaDescriptor::new(Arc::new(parse_message_type(&message).unwrap()))
-        };
-        let (a, b, c) = ("optional int64 a", "optional binary b (UTF8)", "optional int32 c (DATE)");
-        for (own, words) in [
-            (&[a, b, c][..], None),
-            (&[a, c], Some("it lacks: b")),
-            (&[a, b, c, "optional int32 d"], Some("it has also: d")),
-            (&[a, "optional binary b", c], Some("of another type: b")),
-            (&["required int64 a", b, c], Some("of another type: a")),
-            (&[a, c, b], Some("they stand in another order")),
-            (&["optional int64 A", b], Some("it lacks: a, c; it has also: A")),
-        ] {
-            assert_eq!(difference(&columns(own), &columns(&[a, b, c])).as_deref(), words, "{own:?}");
-        }
-    }
-}

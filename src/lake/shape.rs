@@ -54,3 +54,33 @@ impl fmt::Display for Difference {
         f.write_str(&said.join("; "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    #[test]
+    fn what_differs_is_named_by_column() {
+        let columns = |fields: &[&str]| {
+            let message = format!("message m {{ {}; }}", fields.join("; "));
+            SchemaDescriptor::new(Arc::new(parse_message_type(&message).unwrap()))
+        };
+        let (a, b, c) = ("optional int64 a", "optional binary b (UTF8)", "optional int32 c (DATE)");
+        for (own, words) in [
+            (&[a, b, c][..], None),
+            (&[a, c], Some("it lacks: b")),
+            (&[a, b, c, "optional int32 d"], Some("it has also: d")),
+            (&[a, "optional binary b", c], Some("of another type: b")),
+            (&["required int64 a", b, c], Some("of another type: a")),
+            (&[a, c, b], Some("they stand in another order")),
+            (&["optional int64 A", b], Some("it lacks: a, c; it has also: A")),
+        ] {
+            let told = difference(&columns(own), &columns(&[a, b, c])).map(|difference| difference.to_string());
+            assert_eq!(told.as_deref(), words, "{own:?}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+"""What queries see while their billing period is replaced: at full speed, and exactly between two reads of one query."""
+
+import collections
+import itertools
+import statistics
+import threading
+import time
+
+from faulty import Before, Rule
+from mix_states import PERIODS, Publisher, Reader
+
+READS = ("GET", "HEAD")
+RETRIES = 20
+
+
+class Cell:
+    """The counts of one reader, place, layout and way of replacing."""
+
+    def __init__(self, expected):
+        self.expected = expected  # {state: {period: answer}}
+        self.whole, self.clean, self.wrong, self.replaced = 0, 0, 0, 0
+        self.seen, self.words, self.samples = collections.Counter(), collections.Counter(), []
+
+    @property
+    def queries(self):
+        return self.whole + self.clean + self.wrong
+
+    def kind(self, told):
+        """`whole` with the states of its periods, `error`, or what is wrong with the answer."""
+        if "answer" not in told:
+            return "error", told.get("error") or told.get("died", "")
+        found, states = told["answer"], []
+        periods = set(next(iter(self.expected.values())))
+        if found.keys() != periods:
+            return "wrong", f"periods {sorted(found)} of {sorted(periods)}"
+        for period in sorted(periods):
+            fitting = [state for state, whole in self.expected.items() if whole[period] == found[period]]
+            if not fitting:
+                return "wrong", f"{period}: {found[period]}"
+            states.append(fitting[0])
+        return "whole", "".join(states)
+
+    def judge(self, told, again, newest=None):
+        """Counts an answer; after an error `again` asks anew until there is one, which must be whole, and of the newest state where it is known."""
+        kind, words = self.kind(told)
+        if kind == "whole":
+            self.whole += 1
+            self.seen[words] += 1
+            return
+        if kind == "error":
+            self.words[short(words)] += 1
+            for _ in range(RETRIES):
+                kind, after = self.kind(again())
+                if kind != "error":
+                    break
+            if kind == "whole" and (newest is None or set(after) == {newest}):
+                self.clean += 1
+                return
+            words = f"after {words}: {kind} {after}"
+        self.wrong += 1
+        self.samples.append(words[:400])
+
+    def as_json(self):
+        return {"queries": self.queries, "whole": self.whole, "clean": self.clean, "wrong": self.wrong, "replacements": self.replaced,
+                "states": dict(self.seen), "errors": dict(self.words.most_common(5)), "samples": self.samples[:5]}  # fmt: skip
+
+
+def short(words):
+    """An error without what changes from one to the next."""
+    return " ".join("".join("·" if letter.isdigit() else letter for letter in word) for word in words.split("/")[0].split())[:100]
+
+
+def at_full_speed(name, place, publisher, cell, queries, seconds, keep=False):
+    """A background thread a period publishes A and B in turn while queries run."""
+    question, stopped = publisher.question, threading.Event()
+    publisher.publish("A")
+
+    def replace(period):
+        for state in itertools.cycle("BA"):
+            if stopped.is_set() or publisher.complaints:
+                return
+            publisher.publish(state, [period])
+
+    before = publisher.count
+    with Reader(name, place, publisher.layout, keep) as reader, Reader(name, place, publisher.layout) if keep else reader as anew:
+        threads = [threading.Thread(target=replace, args=(period,)) for period in PERIODS[question]]
+        for thread in threads:
+            thread.start()
+        begin = time.monotonic()
+        try:
+            # At least two replacements must fall into it, however few the queries.
+            while (cell.queries < queries or publisher.count < before + 2) and (time.monotonic() - begin < seconds or publisher.count < before + 2):
+                cell.judge(reader.ask(question), lambda: anew.ask(question))
+                if publisher.complaints or reader.process.poll() is not None:
+                    break
+        finally:
+            stopped.set()
+            for thread in threads:
+                thread.join()
+    cell.replaced += publisher.count - before
+    return cell
+
+
+def aimed(name, place, publisher, cell, points, seconds):
+    """One replacement a query: on a store in front of its n-th read; on disk at a moment of it, while its process stands still."""
+    if place.kind == "disk":
+        return _while_it_stands(name, place, publisher, cell, points, seconds)
+    question, until = publisher.question, time.monotonic() + seconds
+    with Reader(name, place, publisher.layout, endpoint=place.proxy.endpoint) as reader:
+        for pair in ("AB", "AC"):
+            publisher.publish("A")
+            reader.ask(question)  # what is loaded once is loaded
+            place.proxy.play()
+            reader.ask(question)
+            reads = len(place.proxy.asked(READS))
+            for number, state in zip(moments(1, reads, points // 2), itertools.cycle(pair[::-1])):
+                (rule,) = place.proxy.play(Rule(Before(lambda _: publisher.publish(state)), READS, first=number, times=1))
+                told = reader.ask(question)
+                place.proxy.play()
+                if not rule.played:
+                    publisher.publish(state)
+                    continue
+                cell.replaced += 1
+                cell.judge(told, lambda: reader.ask(question), state)
+                if time.monotonic() > until and cell.queries > 2:
+                    break
+    return cell
+
+
+def _while_it_stands(name, place, publisher, cell, points, seconds):
+    question, until = publisher.question, time.monotonic() + seconds
+    with Reader(name, place, publisher.layout) as reader:
+        for pair in ("AB", "AC"):
+            publisher.publish("A")
+            reader.ask(question)
+            long = statistics.median(timed(reader, question) for _ in range(3))
+            for at, state in zip(moments(1, 1000, points // 2), itertools.cycle(pair[::-1])):
+                reader.begin(question)
+                time.sleep(long * at / 1000)
+                reader.hold()
+                publisher.publish(state)
+                reader.go_on()
+                cell.replaced += 1
+                cell.judge(reader.answer(), lambda: reader.ask(question), state)
+                if time.monotonic() > until and cell.queries > 2:
+                    break
+    return cell
+
+
+def timed(reader, question):
+    begin = time.monotonic()
+    reader.ask(question)
+    return time.monotonic() - begin
+
+
+def moments(first, last, count):
+    """So many numbers from first to last, spread evenly; every one when there are fewer, and then again from the first."""
+    span = last - first + 1
+    if span >= count:
+        return [first + number * span // count for number in range(count)]
+    return [first + number % span for number in range(count)]
+
+
+def learned(binary, places, states, name):
+    """{question: {state: {period: answer}}} of a reader from lakes that nobody changes."""
+    found = {}
+    with places("disk") as place, Reader(name, place, "hive") as reader:
+        for question in PERIODS:
+            publisher = Publisher(binary, place, "hive", states, question)
+            for state in "ABC":
+                publisher.publish(state)
+                found.setdefault(question, {})[state] = reader.ask(question).get("answer")
+        ready = reader.ready
+    return found, ready.get("version")

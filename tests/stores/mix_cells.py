@@ -7,7 +7,7 @@ import threading
 import time
 
 from faulty import Before, Rule
-from mix_states import PERIODS, Publisher, Reader
+from mix_states import PERIODS, Publisher
 
 READS = ("GET", "HEAD")
 RETRIES = 20
@@ -70,8 +70,8 @@ def short(words):
     return " ".join("".join("·" if letter.isdigit() else letter for letter in word) for word in words.split("/")[0].split())[:100]
 
 
-def at_full_speed(name, place, publisher, cell, queries, seconds, keep=False):
-    """A background thread a period publishes A and B in turn while queries run."""
+def at_full_speed(readers, name, place, publisher, cell, queries, seconds, keep=False):
+    """Background threads publish A and B in turn while queries run."""
     question, stopped = publisher.question, threading.Event()
     publisher.publish("A")
 
@@ -82,69 +82,70 @@ def at_full_speed(name, place, publisher, cell, queries, seconds, keep=False):
             publisher.publish(state, [period])
 
     before = publisher.count
-    with Reader(name, place, publisher.layout, keep) as reader, Reader(name, place, publisher.layout) if keep else reader as anew:
-        threads = [threading.Thread(target=replace, args=(period,)) for period in PERIODS[question]]
+    reader = readers.of(name, place, publisher.layout, keep)
+    anew = readers.of(name, place, publisher.layout)
+    reader.ask(question)
+    # A run on local disk ends a second after its last exchange: several take turns there.
+    at_once = 3 if place.kind == "disk" and publisher.layout == "hive" else 1
+    threads = [threading.Thread(target=replace, args=(period,)) for period in PERIODS[question] * at_once]
+    for thread in threads:
+        thread.start()
+    begin = time.monotonic()
+    enough = lambda: cell.queries >= queries or time.monotonic() - begin > seconds
+    try:
+        # At least two replacements fall into it, however few the queries.
+        while (not enough() or publisher.count < before + 2) and not publisher.complaints:
+            cell.judge(reader.ask(question), lambda: anew.ask(question))
+    finally:
+        stopped.set()
         for thread in threads:
-            thread.start()
-        begin = time.monotonic()
-        try:
-            # At least two replacements must fall into it, however few the queries.
-            while (cell.queries < queries or publisher.count < before + 2) and (time.monotonic() - begin < seconds or publisher.count < before + 2):
-                cell.judge(reader.ask(question), lambda: anew.ask(question))
-                if publisher.complaints or reader.process.poll() is not None:
-                    break
-        finally:
-            stopped.set()
-            for thread in threads:
-                thread.join()
+            thread.join()
     cell.replaced += publisher.count - before
-    return cell
 
 
-def aimed(name, place, publisher, cell, points, seconds):
+def aimed(readers, name, place, publisher, cell, points, seconds):
     """One replacement a query: on a store in front of its n-th read; on disk at a moment of it, while its process stands still."""
-    if place.kind == "disk":
-        return _while_it_stands(name, place, publisher, cell, points, seconds)
     question, until = publisher.question, time.monotonic() + seconds
-    with Reader(name, place, publisher.layout, endpoint=place.proxy.endpoint) as reader:
-        for pair in ("AB", "AC"):
-            publisher.publish("A")
-            reader.ask(question)  # what is loaded once is loaded
+    on_disk = place.kind == "disk"
+    reader = readers.of(name, place, publisher.layout, endpoint=None if on_disk else place.proxy.endpoint)
+    for pair in ("AB", "AC"):
+        publisher.publish("A")
+        reader.ask(question)  # what is loaded once is loaded
+        if on_disk:
+            long = statistics.median(timed(reader, question) for _ in range(3))
+            choice = moments(1, 1000, points // 2)
+        else:
             place.proxy.play()
             reader.ask(question)
-            reads = len(place.proxy.asked(READS))
-            for number, state in zip(moments(1, reads, points // 2), itertools.cycle(pair[::-1])):
-                (rule,) = place.proxy.play(Rule(Before(lambda _: publisher.publish(state)), READS, first=number, times=1))
-                told = reader.ask(question)
-                place.proxy.play()
-                if not rule.played:
-                    publisher.publish(state)
-                    continue
-                cell.replaced += 1
-                cell.judge(told, lambda: reader.ask(question), state)
-                if time.monotonic() > until and cell.queries > 2:
-                    break
-    return cell
+            choice = moments(1, len(place.proxy.asked(READS)), points // 2)
+        for number, state in zip(choice, itertools.cycle(pair[::-1])):
+            if on_disk:
+                told = while_it_stands(reader, question, long * number / 1000, lambda: publisher.publish(state))
+            else:
+                told = before_a_read(reader, question, place.proxy, number, lambda _: publisher.publish(state))
+            if told is None:
+                publisher.publish(state)  # fewer reads than the last time; the turn of the states stays
+                continue
+            cell.replaced += 1
+            cell.judge(told, lambda: reader.ask(question), state)
+            if time.monotonic() > until and cell.queries % (points // 2) >= 3:
+                break
 
 
-def _while_it_stands(name, place, publisher, cell, points, seconds):
-    question, until = publisher.question, time.monotonic() + seconds
-    with Reader(name, place, publisher.layout) as reader:
-        for pair in ("AB", "AC"):
-            publisher.publish("A")
-            reader.ask(question)
-            long = statistics.median(timed(reader, question) for _ in range(3))
-            for at, state in zip(moments(1, 1000, points // 2), itertools.cycle(pair[::-1])):
-                reader.begin(question)
-                time.sleep(long * at / 1000)
-                reader.hold()
-                publisher.publish(state)
-                reader.go_on()
-                cell.replaced += 1
-                cell.judge(reader.answer(), lambda: reader.ask(question), state)
-                if time.monotonic() > until and cell.queries > 2:
-                    break
-    return cell
+def while_it_stands(reader, question, seconds, replace):
+    reader.begin(question)
+    time.sleep(seconds)
+    reader.hold()
+    replace()
+    reader.go_on()
+    return reader.answer()
+
+
+def before_a_read(reader, question, proxy, number, replace):
+    (rule,) = proxy.play(Rule(Before(replace), READS, first=number, times=1))
+    told = reader.ask(question)
+    proxy.play()
+    return told if rule.played else None
 
 
 def timed(reader, question):
@@ -161,14 +162,12 @@ def moments(first, last, count):
     return [first + number % span for number in range(count)]
 
 
-def learned(binary, places, states, name):
-    """{question: {state: {period: answer}}} of a reader from lakes that nobody changes."""
-    found = {}
-    with places("disk") as place, Reader(name, place, "hive") as reader:
-        for question in PERIODS:
-            publisher = Publisher(binary, place, "hive", states, question)
-            for state in "ABC":
-                publisher.publish(state)
-                found.setdefault(question, {})[state] = reader.ask(question).get("answer")
-        ready = reader.ready
-    return found, ready.get("version")
+def learned(readers, place, plain, name):
+    """{question: {state: {period: answer}}} of a reader from files that nobody changes."""
+    found, reader = {}, readers.of(name, place, "plain")
+    for question, periods in PERIODS.items():
+        publisher = Publisher("", place, "plain", None, question, plain)
+        for state in "ABC":
+            publisher.publish(state)
+            found.setdefault(question, {})[state] = reader.ask(question).get("answer")
+    return found

@@ -1,9 +1,9 @@
 """A reader as a process of its own, for `mixes.py`: it is asked by lines of JSON and answers by lines of JSON.
 
-    mix_reader.py SPEC
+    mix_reader.py READER
 
-SPEC says which reader, where the lake lies and how it is laid out, and whether what can be kept open is made once. A line
-is a question, `one` or `several`; the answer has what was found by billing period, or the error's words.
+A line says where a lake lies, how it is laid out, and whether what can be kept open is made once or anew; and a question,
+`one` or `several`. The answer has what was found by billing period, or the error's words.
 """
 
 import hashlib
@@ -110,17 +110,17 @@ def place_of(spec):
 
 
 def main():
-    spec = json.loads(sys.argv[1])
-    place, layout = place_of(spec), spec["layout"]
-    opened, asked = READERS[spec["reader"]]
+    opened, asked = READERS[sys.argv[1]]
     kept = {}
-    print(json.dumps({"ready": True}), flush=True)
+    print(json.dumps({"version": VERSIONS[sys.argv[1]]}), flush=True)
     for line in sys.stdin:
-        question = line.strip()
+        spec = json.loads(line)
+        place, layout, question = place_of(spec), spec["layout"], spec["question"]
+        name = spec["prefix"], question
         try:
-            if question not in kept or not spec["keep"]:
-                kept[question] = opened(place, layout, question)
-            answer = {"answer": dict(asked(kept[question], place, layout, question))}
+            if name not in kept or not spec["keep"]:
+                kept = {name: opened(place, layout, question)}
+            answer = {"answer": dict(asked(kept[name], place, layout, question))}
         except BaseException as error:  # a panic of Rust is no Exception
             answer = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
         print(json.dumps(answer), flush=True)

@@ -38,20 +38,20 @@ def asked(frame, question):
 
 
 def main():
-    spec = json.loads(sys.argv[1])
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     builder = SparkSession.builder.master("local[2]").appName("mixes")
     for name, value in SETTINGS.items():
         builder = builder.config(name, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("OFF")
-    kept = None
-    print(json.dumps({"ready": True, "version": pyspark.__version__}), flush=True)
+    kept = {}
+    print(json.dumps({"version": pyspark.__version__}), flush=True)
     for line in sys.stdin:
+        spec = json.loads(line)
         try:
-            if kept is None or not spec["keep"]:
-                kept = spark.read.parquet(f"/{spec['prefix']}/usage_details")
-            answer = {"answer": asked(kept, line.strip())}
+            if spec["prefix"] not in kept or not spec["keep"]:
+                kept = {spec["prefix"]: spark.read.parquet(f"/{spec['prefix']}/usage_details")}
+            answer = {"answer": asked(kept[spec["prefix"]], spec["question"])}
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {str(error)[:300]}"}
         print(json.dumps(answer), flush=True)

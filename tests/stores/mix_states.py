@@ -97,60 +97,49 @@ class Publisher:
         beside.rename(to)
 
 
-def copies(binary, place, states):
-    """{(question, state, period): bytes} of the program's files of a lake on disk, written again by PyArrow."""
+def copies(binary, places, states):
+    """{(question, state, period): bytes} of the program's files, of a lake each on disk, written again by PyArrow."""
     found = {}
     for question, periods in PERIODS.items():
-        publisher = Publisher(binary, place, "hive", states, question)
         for state in "ABC":
-            publisher.publish(state)
-            for period in periods:
-                file = next(place.path(f"usage_details/enrollment=100/billing_period={period}").iterdir())
-                sink = io.BytesIO()
-                table = pyarrow.parquet.ParquetFile(file).read()
-                pyarrow.parquet.write_table(table, sink, compression="none", row_group_size=7000, store_schema=False)
-                found[question, state, period] = sink.getvalue()
+            with places("disk") as place:
+                Publisher(binary, place, "hive", states, question).publish(state)
+                for period in periods:
+                    file = next(place.path(f"usage_details/enrollment=100/billing_period={period}").iterdir())
+                    sink = io.BytesIO()
+                    table = pyarrow.parquet.ParquetFile(file).read()
+                    pyarrow.parquet.write_table(table, sink, compression="none", row_group_size=7000, store_schema=False)
+                    found[question, state, period] = sink.getvalue()
     return found
 
 
-class Reader:
-    """A process that answers questions; asked for one at a time."""
+class Process:
+    """A reader's process; it answers one question after the other. One that has died is started anew by the next question."""
 
-    def __init__(self, name, place, layout, keep=False, endpoint=None):
-        spec = {"reader": name, "kind": place.kind, "bucket": place.bucket, "prefix": place.prefix, "layout": layout, "keep": keep}
-        server = place.server
-        if place.kind == "s3":
-            spec["server"] = {"endpoint": endpoint or server.endpoint, "access_key": server.access_key, "secret": server.secret}
-        elif server:
-            spec["server"] = {"endpoint": endpoint or server.endpoint, "account": server.account, "key": server.key}
-        script = [SPARK, HERE / "mix_spark.py"] if name == "Spark" else [sys.executable, HERE / "mix_reader.py"]
+    def __init__(self, name):
+        self.name, self.process = name, None
+        self.start()
+
+    def start(self):
+        script = [SPARK, HERE / "mix_spark.py"] if self.name == "Spark" else [sys.executable, HERE / "mix_reader.py", self.name]
         self.process = subprocess.Popen(
-            [*script, json.dumps(spec)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             start_new_session=True, preexec_fn=die_with_parent,
         )  # fmt: skip
         self.lines = queue.Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
-        self.ready = self.answer()
+        threading.Thread(target=self._listen, args=(self.process.stdout, self.lines), daemon=True).start()
+        self.version = self.answer().get("version")
 
-    def __enter__(self):
-        return self
+    def _listen(self, stdout, lines):
+        for line in stdout:
+            lines.put(line)
+        lines.put(None)
 
-    def __exit__(self, *_):
-        """A JVM does not end with its Python: the whole group goes."""
+    def begin(self, spec):
+        if self.process.poll() is not None:
+            self.start()
         try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
-
-    def _listen(self):
-        for line in self.process.stdout:
-            self.lines.put(line)
-        self.lines.put(None)
-
-    def begin(self, question):
-        try:
-            self.process.stdin.write(question + "\n")
+            self.process.stdin.write(json.dumps(spec) + "\n")
             self.process.stdin.flush()
         except OSError:
             pass
@@ -159,16 +148,66 @@ class Reader:
         try:
             line = self.lines.get(timeout=PATIENCE)
         except queue.Empty:
+            self.end()
             return {"died": f"no answer within {PATIENCE} s"}
         return {"died": f"the reader's process ended: {self.process.wait()}"} if line is None else json.loads(line)
+
+    def signal(self, number):
+        """To all its threads, and to its JVM."""
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def end(self):
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+
+class Readers:
+    """A process a reader, for all lakes."""
+
+    def __init__(self):
+        self.processes = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes.values():
+            process.end()
+
+    def of(self, name, place, layout, keep=False, endpoint=None):
+        if name not in self.processes:
+            self.processes[name] = Process(name)
+            if not self.processes[name].version:
+                raise SystemExit(f"{name} does not start: {' '.join(map(str, self.processes[name].process.args))}")
+        return Reader(self.processes[name], place, layout, keep, endpoint)
+
+
+class Reader:
+    """Asks about one lake: with everything made anew for each question, or kept open."""
+
+    def __init__(self, process, place, layout, keep, endpoint):
+        server, self.process = place.server, process
+        self.spec = {"kind": place.kind, "bucket": place.bucket, "prefix": place.prefix, "layout": layout, "keep": keep}
+        if place.kind == "s3":
+            self.spec["server"] = {"endpoint": endpoint or server.endpoint, "access_key": server.access_key, "secret": server.secret}
+        elif server:
+            self.spec["server"] = {"endpoint": endpoint or server.endpoint, "account": server.account, "key": server.key}
+
+    def begin(self, question):
+        self.process.begin(self.spec | {"question": question})
+
+    def answer(self):
+        return self.process.answer()
 
     def ask(self, question):
         self.begin(question)
         return self.answer()
 
     def hold(self):
-        """All its threads stand still, those of a JVM too, until `go_on`."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        self.process.signal(signal.SIGSTOP)
 
     def go_on(self):
-        os.killpg(self.process.pid, signal.SIGCONT)
+        self.process.signal(signal.SIGCONT)

@@ -13,7 +13,6 @@ is wrong there shows that the measuring finds what there is.
 """
 
 import argparse
-import contextlib
 import itertools
 import json
 import logging
@@ -25,12 +24,11 @@ import sys
 import tempfile
 import time
 
-import mix_reader
 import mix_table
 import servers
 from disk import DiskPlace
 from mix_cells import Cell, aimed, at_full_speed, learned
-from mix_states import SPARK, Publisher, States, copies
+from mix_states import SPARK, Publisher, Readers, States, copies
 from places import place
 from verdict import Verdict
 
@@ -70,17 +68,17 @@ def cells_of(asked):
     return wanted, left_out
 
 
-def measure(asked, stores, work, verdict):
+def measure(asked, stores, readers, work, verdict):
     numbers = itertools.count(1)
     places = lambda kind: DiskPlace(f"lake-{next(numbers)}") if kind == "disk" else place(stores, kind, f"mixes/{kind}-{next(numbers)}")
     states = States(asked.binary, work)
     wanted, left_out = cells_of(asked)
-    with places("disk") as at:
-        plain = copies(asked.binary, at, states)
-    expected, versions = {}, dict(mix_reader.VERSIONS)
+    plain = copies(asked.binary, places, states)
+    expected, versions = {}, {}
     for name in dict.fromkeys(cell[2] for cell in wanted):
-        expected[name], version = learned(asked.binary, places, states, name)
-        versions.setdefault(name, version)
+        with places("disk") as at:
+            expected[name] = learned(readers, at, plain, name)
+        versions[name] = readers.processes[name].version
         for (question, state, period), truth in states.truth.items():
             got = ((expected[name][question][state] or {}).get(period) or [])[:3]
             verdict.equal(f"{name}: state {state} of {period} of {question}, at rest", got, truth)
@@ -93,10 +91,10 @@ def measure(asked, stores, work, verdict):
             publisher = Publisher(asked.binary, way_of_writer, layout, states, question, plain)
             counts = Cell(expected[name][question])
             if way == "aimed":
-                aimed(name, at, publisher, counts, asked.aimed, seconds)
+                aimed(readers, name, at, publisher, counts, asked.aimed, seconds)
             else:
                 queries = asked.queries if way == "fresh" else asked.queries // 2
-                at_full_speed(name, at, publisher, counts, queries, seconds, keep=way == "kept")
+                at_full_speed(readers, name, at, publisher, counts, queries, seconds, keep=way == "kept")
         found[cell] = counts
         verdict.equal(f"{' '.join(cell)}: what publications said", publisher.complaints, [])
         judge(verdict, cell, counts)
@@ -126,8 +124,8 @@ def main():
         signal.signal(number, servers.end_by_signal)
     work = pathlib.Path(tempfile.mkdtemp(prefix="billing-lake-mixes-"))
     try:
-        with servers.both() as stores:
-            found, left_out, versions = measure(asked, stores, work, verdict)
+        with servers.both() as stores, Readers() as readers:
+            found, left_out, versions = measure(asked, stores, readers, work, verdict)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     table = mix_table.markdown(found, left_out, versions)

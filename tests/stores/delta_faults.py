@@ -1,0 +1,165 @@
+"""Delta tables in trouble: files and commits of others, two runs at once, deaths at random moments."""
+
+import random
+import signal
+import time
+
+import deltalake
+import pyarrow
+
+import delta_readers
+import readers
+from bench import AMOUNTS, truth_of
+from delta_lakes import one_file_each, reads, says_nothing, slice_of
+from delta_readers import active, by_partition, key_of, log_of
+from runs import outcomes
+
+PERIODS = ("2024-01", "2024-02", "2024-03")
+USAGE = "usage_details"
+
+
+def restate(service, periods, enrollment="100"):
+    for period in periods:
+        service.restate(enrollment, period.replace("-", ""))
+
+
+def is_new(bench, told, service, at):
+    new = truth_of(service)
+    one_file_each(bench, told, at, USAGE, new, new)
+    reads(bench, told, at, USAGE, AMOUNTS, new)
+
+
+# --- others -----------------------------------------------------------------------------------------------------------
+
+
+def foreign(bench, kind):
+    """deltalake appends a file of its own to a partition: it is named, and one `sync --force` heals it."""
+    told, verdict = f"{kind}, a foreign file", bench.verdict
+    key = ("100", PERIODS[1])
+    with bench.service(months=3, rows_per_month=800) as service, bench.place(kind, "foreign") as at:
+        bench.succeeds(told, bench.program.sync(at, service, "--layout", "delta"), "ok")
+        rows = slice_of(at, USAGE, key).slice(0, 10)
+        for name, value in zip(delta_readers.KEYS, key):
+            rows = rows.append_column(name, pyarrow.array([value] * len(rows)))
+        deltalake.write_deltalake(
+            readers.url_for_readers(at, USAGE), rows, mode="append", partition_by=list(delta_readers.KEYS), storage_options=readers.storage_options(at) or None
+        )
+        files = by_partition(active(log_of(at, USAGE)))[key]
+        strange = key_of(USAGE, files[-1]["path"])
+        verdict.equal(f"{told}: active files of the partition", len(files), 2)
+        status = bench.program.ask("status", at)
+        slices = [part for part in status.report or [] if (part["dataset"], part["billing_period"]) == (USAGE, key[1])]
+        named = [part for part in slices if part["problem"] or part["file"] == strange]
+        verdict.check(f"{told}: status names the partition", named, f"{status.said()} {slices}")
+        run = bench.program.ask("verify", at)
+        print(f"  {told}: status says {[part['problem'] for part in slices]}; verify ends with {run.code}")
+        verdict.check(f"{told}: verify does not call it right", run.code != 0, run.said())
+        run = bench.program.sync(at, service)
+        print(f"  {told}: the next sync ends with {run.code} and {outcomes(run)}; {len(by_partition(active(log_of(at, USAGE)))[key])} active")
+        bench.succeeds(f"{told}, sync --force", bench.program.sync(at, service, "--force"))
+        is_new(bench, f"{told}, sync --force", service, at)
+        says_nothing(bench, f"{told}, sync --force", at)
+        table = delta_readers.table_of(at, USAGE)
+        table.optimize.compact()
+        table.create_checkpoint()
+        restate(service, PERIODS[:1])
+        bench.succeeds(f"{kind}, after deltalake has compacted", bench.program.sync(at, service))
+        is_new(bench, f"{kind}, after deltalake has compacted", service, at)
+
+
+# --- two runs ---------------------------------------------------------------------------------------------------------
+
+
+def company(bench, kind):
+    """Two processes at once: of the same slices, and of different ones of the same tables."""
+    verdict = bench.verdict
+    with bench.service(enrollments="100,0200", months=3, rows_per_month=1000) as service, bench.place(kind, "company") as at, at.beside() as way:
+        everything = "100,0200"
+        for number in range(bench.rounds):
+            # The first of all meets no table.
+            told = f"{kind}, two runs of the same, {number + 1}"
+            together(bench, told, service, at, way, [{"enrollment": everything}, {"enrollment": everything}])
+            restate(service, PERIODS)
+            restate(service, PERIODS, "0200")
+            told = f"{kind}, two runs of different slices, {number + 1}"
+            together(bench, told, service, at, way, [{"enrollment": "100"}, {"enrollment": "0200"}])
+            restate(service, PERIODS)
+            restate(service, PERIODS[1:], "0200")
+        told = f"{kind}, after all"
+        bench.succeeds(told, bench.program.sync(at, service, enrollment=everything), "ok")
+        is_new(bench, told, service, at)
+        before = at.data()
+        bench.succeeds(f"{told}, again", bench.program.sync(at, service, enrollment=everything), "unchanged")
+        verdict.check(f"{told}, again: nothing was committed", at.data() == before)
+        says_nothing(bench, told, at)
+
+
+def together(bench, told, service, at, way, asked):
+    adds = lambda: sum("add" in action for actions in log_of(at, USAGE).values() for action in actions)
+    before = adds()
+    begun = [bench.program.begin_sync(place, service, "--layout", "delta", **options) for place, options in zip((at, way), asked)]
+    published = 0
+    for run in begun:
+        bench.succeeds(told, run.end())
+        published += sum(part["dataset"] == USAGE and part["outcome"] == "published" for part in (run.report or {}).get("slices", []))
+    bench.verdict.check(f"{told}: something was published", published)
+    bench.verdict.equal(f"{told}: as many files were added as slices published", adds() - before, published)
+    is_new(bench, told, service, at)
+
+
+# --- deaths -----------------------------------------------------------------------------------------------------------
+
+
+def deaths(bench, kind):
+    """SIGKILL at random moments of a sync that replaces three slices, and of a first one."""
+    verdict, chance = bench.verdict, random.Random(7)
+    with bench.service(months=3, rows_per_month=1500) as service, bench.place(kind, "deaths") as at:
+        killed_first(bench, kind, service, chance)
+        bench.succeeds(f"{kind}, before deaths", bench.program.sync(at, service, "--layout", "delta"), "ok")
+        old = truth_of(service)
+        restate(service, PERIODS)
+        begin = time.monotonic()
+        bench.succeeds(f"{kind}, before deaths, restated", bench.program.sync(at, service), "ok")
+        long, died, halves = time.monotonic() - begin, 0, 0
+        for number in range(bench.kills):
+            told, old = f"{kind}, death {number + 1}", truth_of(service)
+            restate(service, PERIODS)
+            new = truth_of(service)
+            run = bench.program.begin_sync(at, service)
+            run.over.wait(long * chance.uniform(0.1, 1.0))
+            run.kill()
+            died += run.code == -signal.SIGKILL
+            halves += one_of(bench, told, at, old, new, number)
+            bench.succeeds(f"{told}, the next sync", bench.program.sync(at, service))
+            one_file_each(bench, f"{told}, the next sync", at, USAGE, new, new)
+            name, read = list(delta_readers.READERS.items())[number % 3]
+            verdict.equal(f"{told}, the next sync: {name}", read(at, USAGE, AMOUNTS), new)
+        is_new(bench, f"{kind}, after {bench.kills} deaths", service, at)
+        says_nothing(bench, f"{kind}, after {bench.kills} deaths", at)
+        verdict.check(f"{kind}: most runs died", died > bench.kills // 2, f"{died} of {bench.kills}")
+        print(f"  {kind}: {died} of {bench.kills} runs of {long:.2f} s died, {halves} between two of their publications")
+
+
+def killed_first(bench, kind, service, chance):
+    """Deaths of a run that makes the tables; each leaves something that the next one completes."""
+    for number in range(3):
+        with bench.place(kind, "first") as at:
+            told = f"{kind}, death of a first run {number + 1}"
+            run = bench.program.begin_sync(at, service, "--layout", "delta")
+            run.over.wait(chance.uniform(0.02, 0.3))
+            run.kill()
+            bench.succeeds(f"{told}, the next sync", bench.program.sync(at, service, "--layout", "delta"))
+            is_new(bench, f"{told}, the next sync", service, at)
+
+
+def one_of(bench, told, at, old, new, number):
+    """Each slice is in its old or its new state, to one reader and by the log; whether some are old and some new."""
+    one_file_each(bench, told, at, USAGE, new)
+    name, read = list(delta_readers.READERS.items())[number % 3]
+    said, got = [], {}
+    with readers.told(said):
+        got = read(at, USAGE, AMOUNTS)
+    whole = got.keys() == new.keys() and all(got[key] in (old[key], new[key]) for key in got)
+    bench.verdict.check(f"{told}: {name} reads each slice old or new", whole, str(said or got))
+    states = {got.get(key) == new[key] for key in new}
+    return len(states) > 1

@@ -33,7 +33,7 @@ def options():
     parser.add_argument("binary")
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(CHECKS), help="of these checks: " + ",".join(CHECKS))
     parser.add_argument("--places", type=lambda text: text.split(","), default=list(PLACES), help="of these: " + ",".join(PLACES))
-    parser.add_argument("--kills", type=int, default=15, help="deaths at random moments, a place")
+    parser.add_argument("--kills", type=int, default=18, help="deaths, a place: on disk at random moments, on stores around so many of its writes")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of two runs at once, a place")
     return parser.parse_args()
 

@@ -9,10 +9,12 @@ import pyarrow
 
 import delta_readers
 import readers
-from bench import AMOUNTS, truth_of
+from bench import AMOUNTS, truth_of, writes
+from deaths import WRITES
 from delta_lakes import one_file_each, reads, says_nothing, slice_of
 from delta_readers import active, by_partition, key_of, log_of
-from runs import outcomes
+from faulty import After, Before, Rule
+from runs import Killer, outcomes
 
 PERIODS = ("2024-01", "2024-02", "2024-03")
 USAGE = "usage_details"
@@ -111,33 +113,55 @@ def together(bench, told, service, at, way, asked):
 
 
 def deaths(bench, kind):
-    """SIGKILL at random moments of a sync that replaces three slices, and of a first one."""
+    """SIGKILL to a sync that replaces three slices, and to a first one: on disk at random moments, on a store around each of its writes."""
     verdict, chance = bench.verdict, random.Random(7)
-    with bench.service(months=3, rows_per_month=1500) as service, bench.place(kind, "deaths") as at:
+    with bench.service(months=3, rows_per_month=4000) as service, bench.place(kind, "deaths") as at:
         killed_first(bench, kind, service, chance)
         bench.succeeds(f"{kind}, before deaths", bench.program.sync(at, service, "--layout", "delta"), "ok")
-        old = truth_of(service)
         restate(service, PERIODS)
-        begin = time.monotonic()
-        bench.succeeds(f"{kind}, before deaths, restated", bench.program.sync(at, service), "ok")
-        long, died, halves = time.monotonic() - begin, 0, 0
-        for number in range(bench.kills):
+        moments = moments_of_a_run(bench, f"{kind}, before deaths, restated", service, at, chance)
+        died = halves = 0
+        for number, moment in enumerate(moments):
             told, old = f"{kind}, death {number + 1}", truth_of(service)
             restate(service, PERIODS)
             new = truth_of(service)
-            run = bench.program.begin_sync(at, service)
-            run.over.wait(long * chance.uniform(0.1, 1.0))
-            run.kill()
-            died += run.code == -signal.SIGKILL
+            died += dies(service, bench, at, moment)
             halves += one_of(bench, told, at, old, new, number)
             bench.succeeds(f"{told}, the next sync", bench.program.sync(at, service))
             one_file_each(bench, f"{told}, the next sync", at, USAGE, new, new)
             name, read = list(delta_readers.READERS.items())[number % 3]
             verdict.equal(f"{told}, the next sync: {name}", read(at, USAGE, AMOUNTS), new)
-        is_new(bench, f"{kind}, after {bench.kills} deaths", service, at)
-        says_nothing(bench, f"{kind}, after {bench.kills} deaths", at)
-        verdict.check(f"{kind}: most runs died", died > bench.kills // 2, f"{died} of {bench.kills}")
-        print(f"  {kind}: {died} of {bench.kills} runs of {long:.2f} s died, {halves} between two of their publications")
+        is_new(bench, f"{kind}, after {len(moments)} deaths", service, at)
+        says_nothing(bench, f"{kind}, after {len(moments)} deaths", at)
+        verdict.check(f"{kind}: most runs died", died > len(moments) // 2 > 0, f"{died} of {len(moments)}")
+        print(f"  {kind}: {died} of {len(moments)} runs died, {halves} between two of their publications")
+
+
+def moments_of_a_run(bench, told, service, at, chance):
+    """Seconds from its start on; or which write, and whether in front of it or when the store has done it."""
+    if at.kind != "disk":
+        at.proxy.play()
+    begin = time.monotonic()
+    bench.succeeds(told, bench.program.sync(at, service, "--concurrency", "1"), "ok")
+    long = time.monotonic() - begin
+    if at.kind == "disk":
+        return [long * chance.uniform(0.1, 1.0) for _ in range(bench.kills)]
+    every = [(number, when) for number in range(1, len(writes(at)) + 1) for when in (Before, After)]
+    bench.verdict.check(f"{told}: writes", len(every) >= 2 * 2 * len(PERIODS), f"{len(every) // 2}")
+    return sorted(chance.sample(every, min(bench.kills, len(every))), key=every.index)
+
+
+def dies(service, bench, at, moment):
+    if at.kind == "disk":
+        run = bench.program.begin_sync(at, service, "--concurrency", "1")
+        run.over.wait(moment)
+        run.kill()
+    else:
+        (number, when), killer = moment, Killer()
+        at.proxy.play(Rule(when(killer), WRITES, first=number, times=1))
+        run = killer.arm(bench.program.begin_sync(at, service, "--concurrency", "1")).end()
+        at.proxy.play()
+    return run.code == -signal.SIGKILL
 
 
 def killed_first(bench, kind, service, chance):

@@ -23,6 +23,7 @@ CHECKS = {
     "whole": delta_lakes.check,
     "foreign": delta_faults.foreign,
     "company": delta_faults.company,
+    "commits": delta_faults.commits,
     "deaths": delta_faults.deaths,
 }
 PLACES = ("disk", "s3", "az")

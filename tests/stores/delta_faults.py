@@ -13,11 +13,12 @@ from bench import AMOUNTS, truth_of, writes
 from deaths import WRITES
 from delta_lakes import one_file_each, reads, says_nothing, slice_of
 from delta_readers import active, by_partition, key_of, log_of
-from faulty import After, Before, Rule
+from faulty import After, Before, Hold, LoseAnswer, Rule
 from runs import Killer, outcomes
 
 PERIODS = ("2024-01", "2024-02", "2024-03")
 USAGE = "usage_details"
+COMMIT = r"usage_details/_delta_log/\d+\.json$"
 
 
 def restate(service, periods, enrollment="100"):
@@ -107,6 +108,51 @@ def together(bench, told, service, at, way, asked):
     bench.verdict.check(f"{told}: something was published", published)
     bench.verdict.equal(f"{told}: as many files were added as slices published", adds() - before, published)
     is_new(bench, told, service, at)
+
+
+# --- commits whose answers are lost, or that come too late -------------------------------------------------------------
+
+
+def commits(bench, kind):
+    """What only a proxy can play: on stores."""
+    if kind == "disk":
+        return
+    with bench.service(months=1, rows_per_month=1000) as service, bench.place(kind, "commits") as at, at.beside() as way:
+        bench.succeeds(f"{kind}, before commits", bench.program.sync(at, service, "--layout", "delta"), "ok")
+        for what, fault in (("is lost", LoseAnswer()), ("breaks off", LoseAnswer(after=0))):
+            restate(service, PERIODS[:1])
+            told, before = f"{kind}, a commit whose answer {what}", max(log_of(at, USAGE))
+            (rule,) = at.proxy.play(Rule(fault, path=COMMIT, times=1, **at.PUT))
+            bench.succeeds(told, bench.program.sync(at, service), "ok")
+            at.proxy.play()
+            bench.verdict.check(f"{told}: it was played", rule.played)
+            bench.verdict.equal(f"{told}: commits", max(log_of(at, USAGE)) - before, 1)
+            is_new(bench, told, service, at)
+        too_late(bench, service, at, way)
+
+
+def too_late(bench, service, at, way):
+    """A run stands in front of its commit while another one commits newer rows: which of them stays, and that the next run heals."""
+    told, held = f"{at}, a commit too late", Hold()
+    restate(service, PERIODS[:1])
+    old = truth_of(service)
+    at.proxy.play(Rule(Before(held), path=COMMIT, times=1, **at.PUT))
+    first = bench.program.begin_sync(at, service)
+    bench.verdict.check(f"{told}: it stands in front of its commit", held.wait(first.over))
+    restate(service, PERIODS[:1])
+    new = truth_of(service)
+    bench.succeeds(f"{told}: the other", bench.program.sync(way, service), "ok")
+    is_new(bench, f"{told}: the other", service, at)
+    held.release()
+    first.end()
+    at.proxy.play()
+    bench.verdict.check(f"{told}: exit code 0 or 6", first.code in (0, 6), first.said())
+    got = delta_readers.by_duckdb(at, USAGE, AMOUNTS)
+    one_file_each(bench, told, at, USAGE, new)
+    bench.verdict.check(f"{told}: one of the two states", got in (old, new), str(got))
+    print(f"  {told}: it ends with {first.code}, {outcomes(first)}, and leaves the {'new' if got == new else 'old'} rows")
+    bench.succeeds(f"{told}, the next sync", bench.program.sync(at, service))
+    is_new(bench, f"{told}, the next sync", service, at)
 
 
 # --- deaths -----------------------------------------------------------------------------------------------------------

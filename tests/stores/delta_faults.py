@@ -129,6 +129,7 @@ def commits(bench, kind):
             bench.verdict.equal(f"{told}: commits", max(log_of(at, USAGE)) - before, 1)
             is_new(bench, told, service, at)
         too_late(bench, service, at, way)
+        cleaned_too_soon(bench, service, at, way)
 
 
 def too_late(bench, service, at, way):
@@ -151,6 +152,27 @@ def too_late(bench, service, at, way):
     one_file_each(bench, told, at, USAGE, new)
     bench.verdict.check(f"{told}: one of the two states", got in (old, new), str(got))
     print(f"  {told}: it ends with {first.code}, {outcomes(first)}, and leaves the {'new' if got == new else 'old'} rows")
+    bench.succeeds(f"{told}, the next sync", bench.program.sync(at, service))
+    is_new(bench, f"{told}, the next sync", service, at)
+
+
+def cleaned_too_soon(bench, service, at, way):
+    """`clean --retention 0s` while a run stands in front of its commit. What readers see then is told; that the next sync heals it is checked."""
+    told, held = f"{at}, cleaned in front of its commit", Hold()
+    restate(service, PERIODS[:1])
+    at.proxy.play(Rule(Before(held), path=COMMIT, times=1, **at.PUT))
+    run = bench.program.begin_sync(at, service)
+    bench.verdict.check(f"{told}: it stands there", held.wait(run.over))
+    cleaned = bench.program.ask("clean", way, "--retention", "0s")
+    held.release()
+    run.end()
+    at.proxy.play()
+    bench.verdict.check(f"{told}: exit codes", cleaned.code == 0 and run.code in (0, 6), f"{cleaned.said()} {run.said()}")
+    said, got = [], None
+    with readers.told(said):
+        got = delta_readers.by_deltalake(at, USAGE, AMOUNTS)
+    print(f"  {told}: the run ends with {run.code}, readers see {said or ('the new rows' if got == truth_of(service) else got)}"[:200])
+    bench.verdict.check(f"{told}: new rows or an error", said or got == truth_of(service))
     bench.succeeds(f"{told}, the next sync", bench.program.sync(at, service))
     is_new(bench, f"{told}, the next sync", service, at)
 

@@ -129,16 +129,15 @@ def main():
             found, left_out, versions = measure(asked, stores, readers, work, verdict)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    table = mix_table.markdown(found, left_out, versions)
+    cells = [dict(zip(mix_table.KEYS, cell)) | counts.as_json() for cell, counts in found.items()]
+    cells += [dict(zip(mix_table.KEYS, cell)) | {"not_run": why} for cell, why in left_out.items()]
+    told = {"versions": versions, "cores": os.cpu_count(), "cells": cells}
+    table = mix_table.markdown([told])
     print("\n" + table)
     if asked.markdown:
         asked.markdown.write_text(table)
     if asked.json:
-        cells = [dict(zip(("layout", "place", "reader", "way"), cell)) | counts.as_json() for cell, counts in found.items()]
-        cells += [dict(zip(("layout", "place", "reader", "way"), cell)) | {"not_run": why} for cell, why in left_out.items()]
-        asked.json.write_text(json.dumps({"versions": versions, "cores": os.cpu_count(), "cells": cells}, indent=1) + "\n")
-    total = sum(counts.queries for counts in found.values())
-    print(f"{total} queries over {sum(counts.replaced for counts in found.values())} replacements")
+        asked.json.write_text(json.dumps(told, indent=1) + "\n")
     sys.exit(verdict.end())
 
 

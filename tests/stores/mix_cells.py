@@ -70,7 +70,7 @@ def short(words):
     return " ".join("".join("·" if letter.isdigit() else letter for letter in word) for word in words.split("/")[0].split())[:100]
 
 
-def at_full_speed(readers, name, place, publisher, cell, queries, seconds, keep=False):
+def at_full_speed(readers, name, place, publisher, cell, queries, seconds, keep=False, until_wrong=False):
     """Background threads publish A and B in turn while queries run."""
     question, stopped = publisher.question, threading.Event()
     publisher.publish("A")
@@ -91,7 +91,7 @@ def at_full_speed(readers, name, place, publisher, cell, queries, seconds, keep=
     for thread in threads:
         thread.start()
     begin = time.monotonic()
-    enough = lambda: cell.queries >= queries or time.monotonic() - begin > seconds
+    enough = lambda: cell.queries >= queries or time.monotonic() - begin > seconds or (until_wrong and cell.wrong)
     try:
         # At least two replacements fall into it, however few the queries.
         while (not enough() or publisher.count < before + 2) and not publisher.complaints:

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 
 import readers
+from disk import DiskPlace
 from places import OWN, place
 from readers import plain
 from runs import Program, Service
@@ -47,6 +48,8 @@ def state_of(body):
 class Bench:
     """One script's program, stores and verdict, and a folder that is gone afterwards."""
 
+    above = "team="  # a prefix that looks like a partition
+
     def __init__(self, binary, stores, verdict, objects):
         self.program, self.stores, self.verdict, self.objects = Program(binary), stores, verdict, objects
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="billing-lake-stores-"))
@@ -57,7 +60,8 @@ class Bench:
 
     def place(self, kind, name, bucket=None):
         """A place that nothing was at before, with a prefix of more than one part."""
-        at = place(self.stores, kind, f"team={kind}/{name}-{next(self.numbers)}", bucket)
+        prefix = f"{self.above}{kind}/{name}-{next(self.numbers)}"
+        at = DiskPlace(prefix) if kind == "disk" else place(self.stores, kind, prefix, bucket)
         self.secrets.update(at.secrets)
         return at
 

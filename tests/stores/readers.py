@@ -1,4 +1,4 @@
-"""Reads a lake back from its store by DuckDB, Polars and PyArrow, each with its own client of the store.
+"""Reads a lake back from its store, or from a folder, by DuckDB, Polars and PyArrow, each with its own client of the store.
 
 No reader is told what to expect, and none goes through the proxy.
 """
@@ -38,6 +38,8 @@ def with_sums(rows):
 def duckdb_on(place, endpoint=None):
     """A connection that can read the place; through a proxy when its endpoint is given."""
     server, connection = place.server, duckdb.connect()
+    if place.kind == "disk":
+        return connection
     name = "httpfs" if place.kind == "s3" else "azure"
     file = PACKAGES / f"duckdb_extension_{name}/extensions/v{duckdb.__version__}/{name}.duckdb_extension"
     connection.execute(f"LOAD '{file}'")
@@ -54,6 +56,8 @@ def duckdb_on(place, endpoint=None):
 
 def url_for_readers(place, key):
     """abfss:// in DuckDB knows no `**` within a pattern, and the emulator has no such host: readers go by az://."""
+    if place.kind == "disk":
+        return f"/{place.whole(key)}"
     scheme = "s3" if place.kind == "s3" else "az"
     return f"{scheme}://{place.bucket}/{place.whole(key)}"
 
@@ -82,6 +86,8 @@ def cells_that_differ(place, key, file):
 
 def storage_options(place, endpoint=None):
     server = place.server
+    if place.kind == "disk":
+        return {}
     endpoint = endpoint or server.endpoint
     if place.kind == "s3":
         return {
@@ -110,6 +116,8 @@ def by_polars(place, dataset, columns):
 
 def file_system(place, endpoint=None):
     server = place.server
+    if place.kind == "disk":
+        return pyarrow.fs.LocalFileSystem()
     host = (endpoint or server.endpoint).removeprefix("http://")
     if place.kind == "s3":
         return pyarrow.fs.S3FileSystem(

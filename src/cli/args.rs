@@ -38,6 +38,12 @@ Exit codes:
   0  every file is what was written           5  some are not; they are listed
   2  options; there is no lake                6  the lake, or a file of it, cannot be read";
 
+const REWRITE_EXIT_CODES: &str = "\
+Exit codes:
+  0  every file is as it is wanted            5  some cannot be rewritten; they are left as they are
+  2  options; no lake, or one of a newer      6  the destination cannot be read or written
+     version                                  7  some failed, all worth a retry";
+
 const EXAMPLES: &str = "\
 Examples:
   billing-lake demo                                         see it work, without key or network
@@ -101,6 +107,11 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Remove what dead runs left, and old data of Delta tables; every sync does the former too.
     Clean(CleanArgs),
+    /// Give the lake's files another shape or codec, each from itself: columns of today's contract, tags as a map, compression.
+    ///
+    /// sync does the first two by itself, for the datasets that it is about to publish.
+    #[command(after_help = REWRITE_EXIT_CODES)]
+    Rewrite(RewriteArgs),
     /// Fill the same lake from files: CSV, JSON pages, arrays or NDJSON; plain, gzip or zstd.
     #[command(after_help = EXIT_CODES)]
     Convert(ConvertArgs),
@@ -318,6 +329,36 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "N", requires = "sample")]
     pub seed: Option<u64>,
     /// Files that are read at the same time.
+    #[arg(long, env = "BILLING_LAKE_CONCURRENCY", default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+    #[command(flatten)]
+    pub lake: LakeArgs,
+}
+
+/// Options of `rewrite`.
+#[derive(Debug, Args)]
+pub struct RewriteArgs {
+    /// Give the lake another layout, hive or delta, and leave its files as they are. Let no run be at work on the lake
+    /// meanwhile; from delta to hive the earlier versions of the tables are lost.
+    #[arg(long, value_name = "LAYOUT", conflicts_with_all = ["datasets", "tags_map", "compression", "all"])]
+    pub layout: Option<Layout>,
+    /// Datasets, with commas; those of date ranges are named ..._by_date.
+    #[arg(long, default_value = "all", value_name = "NAMES", value_parser = all_datasets)]
+    pub datasets: Datasets,
+    /// With a column tags_map, the tags as a map; without this option files lose it.
+    #[arg(long, env = "BILLING_LAKE_TAGS_MAP", value_parser = BoolishValueParser::new())]
+    pub tags_map: bool,
+    /// Compression of the Parquet files: snappy, zstd, zstd:LEVEL (1 to 22) or none. Files in another one are rewritten
+    /// too. Default: snappy, for those that are rewritten for another reason.
+    #[arg(long, env = "BILLING_LAKE_COMPRESSION", value_name = "CODEC")]
+    pub compression: Option<Compression>,
+    /// Rewrite all files, whatever they are.
+    #[arg(long)]
+    pub all: bool,
+    /// Memory that the process may hold; fewer files are rewritten at once when it is short.
+    #[arg(long, env = "BILLING_LAKE_MEMORY", default_value = "256MiB", value_name = "BYTES", value_parser = memory)]
+    pub memory: u64,
+    /// Files that are rewritten at the same time.
     #[arg(long, env = "BILLING_LAKE_CONCURRENCY", default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
     #[command(flatten)]

@@ -7,6 +7,7 @@ mod demo;
 mod keys;
 mod output;
 mod query;
+mod rewrite;
 mod schema;
 mod schema_args;
 mod secrets;
@@ -123,6 +124,7 @@ async fn dispatch(command: Command, settings: &Settings, terminal: &Terminal, in
         Command::Status(args) => query::status(&args),
         Command::Clean(args) => clean::clean(&args),
         Command::Verify(args) => verify::verify(args, terminal, interrupt).await,
+        Command::Rewrite(args) => rewrite::rewrite(args, terminal, interrupt).await,
         Command::Config(ConfigCommand::Show(args)) => show::show(&args, settings),
         Command::Schema(args) => schema::schema(&args),
         Command::Simulate(args) => simulate::simulate(args, interrupt).await,

@@ -14,7 +14,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::output::one_line;
 use crate::contract::Slice;
-use crate::sync::{Progress, SliceOutcome, SliceReport, SoFar, Wait};
+use crate::sync::{Progress, RunError, SliceOutcome, SliceReport, SoFar, Wait};
 
 /// Standard error, with or without bars.
 #[derive(Clone)]
@@ -83,6 +83,17 @@ impl Terminal {
 struct LogLines;
 
 impl Progress for LogLines {
+    fn rewriting(&self, files: usize) {
+        tracing::info!("{files} files to rewrite, as far as they need it");
+    }
+
+    fn rewrote(&self, slice: &Slice, done: Result<u64, &RunError>) {
+        match done {
+            Ok(rows) => tracing::info!("{slice}: rewritten with {} rows", HumanCount(rows)),
+            Err(error) => tracing::warn!("{slice}: {}", one_line(&error.message)),
+        }
+    }
+
     fn planned(&self, slices: usize) {
         tracing::info!("{slices} slices to ask for");
     }
@@ -195,6 +206,24 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Bars {
+    /// A bar for so many slices, or files.
+    fn begin(&self, count: usize, of: &str) {
+        let bar = self.multi.add(ProgressBar::new(count as u64));
+        bar.set_style(Bars::style(&format!("{{bar:30.cyan/dim}} {{pos}}/{{len}} {of}  {{elapsed}}")));
+        bar.enable_steady_tick(Duration::from_millis(200));
+        *locked(&self.run) = Some(bar);
+    }
+
+    /// One of them is done.
+    fn step(&self) {
+        if let Some(bar) = locked(&self.run).as_ref() {
+            bar.inc(1);
+            if bar.length() == Some(bar.position()) {
+                bar.finish_and_clear();
+            }
+        }
+    }
+
     fn style(template: &str) -> ProgressStyle {
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
     }
@@ -217,11 +246,20 @@ impl SliceBar {
 }
 
 impl Progress for Bars {
+    fn rewriting(&self, files: usize) {
+        self.begin(files, "files rewritten");
+    }
+
+    fn rewrote(&self, _slice: &Slice, _done: Result<u64, &RunError>) {
+        self.step();
+    }
+
+    fn passed_over(&self, _slice: &Slice) {
+        self.step();
+    }
+
     fn planned(&self, slices: usize) {
-        let bar = self.multi.add(ProgressBar::new(slices as u64));
-        bar.set_style(Bars::style("{bar:30.cyan/dim} {pos}/{len} slices  {elapsed}"));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        *locked(&self.run) = Some(bar);
+        self.begin(slices, "slices");
     }
 
     fn started(&self, slice: &Slice) {
@@ -252,12 +290,7 @@ impl Progress for Bars {
         if report.outcome == SliceOutcome::Published {
             let _ = self.multi.println(end_of(report));
         }
-        if let Some(bar) = locked(&self.run).as_ref() {
-            bar.inc(1);
-            if bar.length() == Some(bar.position()) {
-                bar.finish_and_clear();
-            }
-        }
+        self.step();
     }
 }
 

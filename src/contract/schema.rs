@@ -270,6 +270,26 @@ impl Contract {
         contract
     }
 
+    /// The same with some of its columns only. It knows no fields but those of these columns.
+    pub fn only(&self, keep: impl Fn(&Column) -> bool) -> Contract {
+        let kept: Vec<usize> = (0..self.columns.len()).filter(|at| keep(&self.columns[*at])).collect();
+        let place = |at: usize| kept.iter().position(|kept| *kept == at);
+        let placed = |names: &[(String, usize)]| -> Vec<(String, usize)> {
+            names.iter().filter_map(|(name, at)| Some((name.clone(), place(*at)?))).collect()
+        };
+        let columns: Vec<_> = kept.iter().map(|at| self.columns[*at].clone()).collect();
+        Contract {
+            month_of: self.month_of.and_then(place),
+            older_captions: placed(&self.older_captions),
+            names: placed(&self.names),
+            versions: kept.iter().map(|at| self.versions[*at].clone()).collect(),
+            arrow: Arc::new(arrow_schema(&columns)),
+            fingerprint: fingerprint(&columns),
+            columns,
+            ..self.clone()
+        }
+    }
+
     /// The dataset.
     pub fn dataset(&self) -> Dataset {
         self.dataset

@@ -1,6 +1,7 @@
 //! The state of a slice, as it stands in the footer of its file, and how it is read back.
 
 use std::collections::BTreeMap;
+use std::mem::discriminant;
 use std::ops::Range;
 
 use base64::Engine;
@@ -8,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
 
 use super::store::{Store, StoredFile};
-use super::{LakeError, digest, layout};
+use super::{Compression, LakeError, digest, layout};
 
 /// The newest form of the state that this version reads, and the one it writes.
 pub(super) const FORMAT: u64 = 1;
@@ -282,6 +283,13 @@ impl Footer {
             return Err(damaged(format!("it says {says} rows, and billing_lake.rows says {rows}")));
         }
         Ok(Footer { state, metadata, data_bytes: file.bytes - TRAILER - bytes.len() as u64 })
+    }
+
+    /// Whether the pages are compressed by this codec, at whatever level.
+    pub(crate) fn is_compressed_by(&self, compression: Compression) -> bool {
+        let wanted = discriminant(&compression.codec());
+        let mut chunks = self.metadata.row_groups().iter().flat_map(|group| group.columns());
+        chunks.all(|chunk| discriminant(&chunk.compression()) == wanted)
     }
 }
 

@@ -38,6 +38,7 @@
 //! Everything here blocks; nothing knows of the service that the rows come from.
 
 mod bridge;
+mod columns;
 mod control;
 #[cfg(feature = "delta")]
 mod delta;
@@ -54,10 +55,10 @@ mod local;
 mod opening;
 mod parquet_file;
 mod reading;
-#[cfg(feature = "delta")]
 mod relayout;
 mod remote;
 mod run;
+pub(crate) mod shape;
 mod store;
 #[cfg(test)]
 mod suite;
@@ -75,6 +76,7 @@ use crate::contract::{Dataset, Slice};
 
 use store::{Store, StoredFile};
 
+pub(crate) use columns::Columns;
 pub(crate) use control::Counted;
 pub use destination::Destination;
 pub use encode::{Compression, CompressionError, WriteOptions};

@@ -31,6 +31,8 @@ pub(crate) struct FileReading {
     store: Arc<dyn Store>,
     file: Arc<StoredFile>,
     held: Arc<Mutex<Held>>,
+    /// Bytes that are kept once they were read.
+    most_kept: u64,
 }
 
 /// Pieces in memory.
@@ -57,7 +59,19 @@ pub(crate) enum Stop {
 
 impl FileReading {
     pub(super) fn new(store: Arc<dyn Store>, file: StoredFile) -> Self {
-        FileReading { store, file: Arc::new(file), held: Arc::default() }
+        FileReading { store, file: Arc::new(file), held: Arc::default(), most_kept: KEPT_BYTES }
+    }
+
+    /// The same with no more than so many bytes kept, for whoever has less memory.
+    pub(crate) fn keeping(self, most: usize) -> Self {
+        FileReading { most_kept: self.most_kept.min(most as u64), ..self }
+    }
+
+    /// Whether the file is still what was listed. A place that replaces files under their names and gives them no version
+    /// cannot tell.
+    pub(crate) fn is_in_place(&self) -> Result<bool, LakeError> {
+        let end = self.file.bytes;
+        Ok(self.store.read(&self.file, end.saturating_sub(1)..end)?.is_some())
     }
 
     /// Reads the footer.
@@ -120,7 +134,7 @@ impl FileReading {
         let wanted = range.end.saturating_sub(range.start);
         let read = self.store.read(&self.file, range)?.filter(|bytes| bytes.len() as u64 == wanted);
         let bytes = Bytes::from(read.ok_or(Stop::Replaced)?);
-        if held.kept_bytes + wanted <= KEPT_BYTES {
+        if held.kept_bytes + wanted <= self.most_kept {
             held.kept_bytes += wanted;
             held.kept.insert(at, bytes.clone());
         } else {

@@ -11,6 +11,7 @@ use super::clock::Clock;
 use super::interrupt::{Interrupt, interrupted};
 use super::progress::Progress;
 use super::report::Begun;
+use super::rewrite::Rewriter;
 use super::run::conclude;
 use super::sanity::Expected;
 use super::spill::Spill;
@@ -66,7 +67,8 @@ pub fn convert(lake: &Lake, inputs: Vec<Inputs>, options: &ConvertOptions, progr
     };
     let converted = in_place(lake, options).and_then(|in_place| {
         let staged_bytes = lake.staged_bytes();
-        Conversion { run: &run, options, in_place, staged_bytes, progress, bytes: 0, names: Vec::new() }.all(inputs)
+        let (bytes, names) = (0, Vec::new());
+        Conversion { lake, run: &run, options, in_place, staged_bytes, progress, bytes, names }.all(inputs)
     });
     let (slices, error) = match converted {
         Ok(slices) => (slices, options.interrupt.is_pulled().then(interrupted)),
@@ -82,7 +84,11 @@ fn in_place(lake: &Lake, options: &ConvertOptions) -> Result<BTreeMap<BillingPer
     Ok(files.filter_map(|file| Some((file.slice.period()?, file.state.ok().map(|state| state.rows)))).collect())
 }
 
+/// A billing period whose file is staged, or why it is not.
+type Finished = (Slice, Result<StagedFile, RunError>, SliceReport);
+
 struct Conversion<'a> {
+    lake: &'a Lake,
     run: &'a Arc<Run>,
     options: &'a ConvertOptions,
     /// Billing periods that are in the lake already.
@@ -125,6 +131,7 @@ impl Conversion<'_> {
         }
         // All or nothing: when one period cannot be had, none of the files' periods is replaced.
         let failed = finished.iter().any(|(_, staged, _)| staged.is_err());
+        let others = if failed { Vec::new() } else { self.reshape_others(&finished)? };
         let reports = finished.into_iter().map(|(slice, staged, mut report)| {
             let done = match staged {
                 Ok(_) if failed => Err(RunError::new(ErrorKind::Data, "not published, because another period failed")),
@@ -138,7 +145,25 @@ impl Conversion<'_> {
             self.progress.ended(&slice, &report);
             report
         });
-        Ok(reports.collect())
+        Ok(reports.chain(others).collect())
+    }
+
+    /// Gives all files of the dataset that are not replaced the shape of those that are to be published.
+    fn reshape_others(&self, finished: &[Finished]) -> Result<Vec<SliceReport>, RunError> {
+        let options = self.options;
+        let rewriter = Rewriter {
+            lake: self.lake,
+            contract: &|_| options.contract(),
+            write: &options.write,
+            invalid_text: invalid_text(options.strict),
+            memory: options.memory,
+            concurrency: 1,
+            interrupt: &options.interrupt,
+            progress: self.progress,
+        };
+        let mut files = self.lake.files(options.dataset)?;
+        files.retain(|file| !finished.iter().any(|(slice, ..)| *slice == file.slice));
+        Ok(rewriter.reshape(Some(self.run), files.iter())?.others(|_| false))
     }
 
     fn writer(&self, period: Option<BillingPeriod>, form: Form) -> SliceWriter {
@@ -212,12 +237,7 @@ impl Conversion<'_> {
         }
     }
 
-    fn stage(
-        &self,
-        writer: SliceWriter,
-        period: BillingPeriod,
-        bytes: u64,
-    ) -> (Slice, Result<StagedFile, RunError>, SliceReport) {
+    fn stage(&self, writer: SliceWriter, period: BillingPeriod, bytes: u64) -> Finished {
         let slice = self.slice(period);
         let mut report = SliceReport::new(&slice, SliceOutcome::Published);
         report.bytes_received = bytes;

@@ -1,7 +1,8 @@
 //! Keeps a lake up to date: which slices, in what order, how many at once, and what became of them.
 //!
 //! [`sync`] asks the API what changed and replaces just that; [`plan`] says what it would do; [`convert`] fills the
-//! same lake from files. All draw up a [`RunReport`].
+//! same lake from files; [`rewrite`] gives files another shape from themselves, as all but the plan do before they publish.
+//! All draw up a [`RunReport`].
 
 mod ask;
 mod blocking;
@@ -18,6 +19,7 @@ mod plan;
 mod prepare;
 mod progress;
 mod report;
+mod rewrite;
 mod route;
 mod run;
 mod sanity;
@@ -34,6 +36,7 @@ pub use plan::{Periods, Recheck};
 pub use prepare::list_periods;
 pub use progress::{Progress, Silent, SoFar, Wait};
 pub use report::{ErrorKind, RunError, RunOutcome, RunReport, RunTotals, SliceOutcome, SliceReport};
+pub use rewrite::{RewriteOptions, rewrite};
 pub use run::{plan, sync};
 pub use writer::MaxRejected;
 

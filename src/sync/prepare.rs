@@ -8,10 +8,12 @@ use super::blocking::blocking;
 use super::gate::Gate;
 use super::plan::{Action, Situation, day_of, decide};
 use super::progress::Progress;
+use super::rewrite::{Reshaped, Rewriter, failed};
 use super::route::Route;
+use super::writer::invalid_text;
 use super::{ErrorKind, Periods, RunError, SliceOutcome, SliceReport, SyncOptions};
 use crate::contract::{ApiVersion, BillingPeriod, Dataset, DateRange, Enrollment, Slice, Window, WindowKind};
-use crate::lake::{Lake, LakeFile, LastRun};
+use crate::lake::{Lake, LakeFile, LastRun, Run};
 use crate::source::{Answer, ApiKey, Client, PeriodEntry, Request, SourceError, parse_billing_periods, read_small};
 
 /// Bytes of a billing periods answer.
@@ -38,6 +40,8 @@ pub(super) struct Planned {
     pub(super) asker: Asker,
     /// Rows of the file in place, if there is one that says it.
     pub(super) rows_in_place: Option<u64>,
+    /// Its file was rewritten before.
+    pub(super) is_rewritten: bool,
     /// The body, for the one dataset whose answer is there already.
     pub(super) listing: Option<Arc<Listing>>,
 }
@@ -128,22 +132,53 @@ async fn list_to_the_end(asker: &Asker, request: Request) -> Result<Listing, Run
     }
 }
 
-/// Lists, looks and decides: all slices of the run in their order, and what failed before there were any.
+/// What a run is to do, and what it did already.
+#[derive(Default)]
+pub(super) struct Prepared {
+    /// All slices of the run in their order.
+    pub(super) planned: Vec<Planned>,
+    /// What became of files of other shapes whose slices are not among them.
+    pub(super) others: Vec<SliceReport>,
+    /// What failed before there were any slices.
+    pub(super) failure: Option<RunError>,
+}
+
+/// Lists, looks, rewrites files of other shapes, and decides. Without a run nothing is rewritten: it is a plan.
 pub(super) async fn prepare(
     lake: Option<&Lake>,
+    run: Option<&Arc<Run>>,
     client: Arc<Client>,
-    options: &SyncOptions,
+    options: &Arc<SyncOptions>,
     progress: &Arc<dyn Progress>,
-) -> (Vec<Planned>, Option<RunError>) {
+) -> Prepared {
+    let failed = |error| Prepared { failure: Some(error), ..Prepared::default() };
     let (in_place, last_run) = match look(lake, options).await {
         Ok(seen) => seen,
-        Err(error) => return (Vec::new(), Some(error)),
+        Err(error) => return failed(error),
+    };
+    let (in_place, reshaped) = match reshape(lake, run, in_place, options, progress).await {
+        Ok(reshaped) => reshaped,
+        Err(error) => return failed(error),
     };
     let askers = Askers::new(client, options, progress);
     let mut planned = Vec::new();
+    let failure = decide_all(&askers, options, &in_place, &last_run, &reshaped, &mut planned).await.err();
+    let others = reshaped.others(|slice| planned.iter().any(|planned| planned.slice == *slice));
+    Prepared { planned, others, failure }
+}
+
+/// Decides about the slices of each enrollment.
+async fn decide_all(
+    askers: &Askers<'_>,
+    options: &SyncOptions,
+    in_place: &BTreeMap<Slice, LakeFile>,
+    last_run: &LastRun,
+    reshaped: &Reshaped,
+    planned: &mut Vec<Planned>,
+) -> Result<(), RunError> {
     for (enrollment, key) in &options.enrollments {
         let asker = askers.with(key);
-        let planner = Planner { options, in_place: &in_place, last_run: &last_run, asker: &asker };
+        let planner = Planner { options, in_place, last_run, reshaped, asker: &asker };
         if let Some(dates) = options.dates {
             planned.extend(planner.plan_dates(enrollment, dates));
             continue;
@@ -155,17 +190,45 @@ pub(super) async fn prepare(
                 match planner.plan_without_list(enrollment, &error) {
                     Some(named) => planned.extend(named),
                     None if options.enrollments.len() == 1 => {
-                        return (planned, Some(error.with_hint("name the billing periods with --periods or --last")));
+                        return Err(error.with_hint("name the billing periods with --periods or --last"));
                     }
                     None => planned.extend(planner.unlisted(enrollment, &error)),
                 }
             }
-            Err(error) if options.enrollments.len() == 1 => return (planned, Some(error)),
+            Err(error) if options.enrollments.len() == 1 => return Err(error),
             // Other enrollments go on: then each dataset of this one is a slice that failed.
             Err(error) => planned.extend(planner.unlisted(enrollment, &error)),
         }
     }
-    (planned, None)
+    Ok(())
+}
+
+/// Gives the files of the run's datasets the shape of their contracts, or says what would become of them.
+async fn reshape(
+    lake: Option<&Lake>,
+    run: Option<&Arc<Run>>,
+    mut in_place: BTreeMap<Slice, LakeFile>,
+    options: &Arc<SyncOptions>,
+    progress: &Arc<dyn Progress>,
+) -> Result<(BTreeMap<Slice, LakeFile>, Reshaped), RunError> {
+    let Some(lake) = lake.cloned() else { return Ok((in_place, Reshaped::default())) };
+    let (run, options, progress) = (run.cloned(), Arc::clone(options), Arc::clone(progress));
+    let reshaped = blocking(move || {
+        let rewriter = Rewriter {
+            lake: &lake,
+            contract: &|dataset| options.contract(dataset),
+            write: &options.write,
+            invalid_text: invalid_text(options.strict),
+            memory: options.memory,
+            concurrency: options.concurrency,
+            interrupt: &options.interrupt,
+            progress: &*progress,
+        };
+        let reshaped = rewriter.reshape(run.as_deref(), in_place.values())?;
+        reshaped.put_into(&mut in_place);
+        Ok((in_place, reshaped))
+    });
+    reshaped.await
 }
 
 /// What a lake holds, by slice, and when that was last asked for.
@@ -190,6 +253,7 @@ struct Planner<'a> {
     options: &'a SyncOptions,
     in_place: &'a BTreeMap<Slice, LakeFile>,
     last_run: &'a LastRun,
+    reshaped: &'a Reshaped,
     asker: &'a Asker,
 }
 
@@ -290,13 +354,24 @@ impl Planner<'_> {
             request: request.text(),
             checked: self.last_run.checked_at(&slice).and_then(day_of),
         };
-        let (action, why) = decide(&slice, in_place, &situation);
+        let (mut action, mut why) = decide(&slice, in_place, &situation);
+        match self.reshaped.of(&slice) {
+            Some(Ok(())) => why = format!("{}; {why}", self.reshaped.why()),
+            Some(Err(error)) if !self.options.force => {
+                why = format!("{why}, and {error}");
+                // What is not known here would be gone.
+                if error.kind == ErrorKind::Usage {
+                    action = Action::Refuse;
+                }
+            }
+            Some(Err(_)) | None => {}
+        }
         let mut report = SliceReport::new(&slice, SliceOutcome::Planned);
         report.api_version = Some(contract.api_version().to_string());
         report.why = Some(why.clone());
         match action {
             Action::NotDue => {
-                report.outcome = SliceOutcome::NotChecked;
+                report.outcome = self.without_request(&slice, SliceOutcome::NotChecked);
                 describe_in_place(&mut report, in_place);
             }
             Action::Refuse => {
@@ -312,8 +387,17 @@ impl Planner<'_> {
         self.planned(slice, route, action, report)
     }
 
+    /// What a slice comes to for which nothing is asked: that, unless its file was rewritten.
+    fn without_request(&self, slice: &Slice, outcome: SliceOutcome) -> SliceOutcome {
+        if let Some(Ok(())) = self.reshaped.of(slice) { self.reshaped.outcome() } else { outcome }
+    }
+
     fn without_data(&self, slice: Slice, why: &str) -> Planned {
-        let mut report = SliceReport::new(&slice, SliceOutcome::NoData);
+        if let Some(Err(error)) = self.reshaped.of(&slice) {
+            let report = SliceReport { why: Some(why.to_owned()), ..failed(&slice, error) };
+            return self.planned(slice, Route::Pages, Action::Refuse, report);
+        }
+        let mut report = SliceReport::new(&slice, self.without_request(&slice, SliceOutcome::NoData));
         report.why = Some(why.to_owned());
         let in_place = self.in_place.get(&slice);
         if in_place.is_some() {
@@ -326,7 +410,9 @@ impl Planner<'_> {
     fn planned(&self, slice: Slice, route: Route, action: Action, report: SliceReport) -> Planned {
         let request = self.request(&slice, route);
         let rows_in_place = self.rows_in_place(&slice);
-        Planned { slice, route, request, action, report, asker: self.asker.clone(), rows_in_place, listing: None }
+        let is_rewritten = matches!(self.reshaped.of(&slice), Some(Ok(())));
+        let asker = self.asker.clone();
+        Planned { slice, route, request, action, report, asker, rows_in_place, is_rewritten, listing: None }
     }
 
     fn route(&self, slice: &Slice) -> Route {
@@ -360,7 +446,7 @@ fn in_words(dataset: Dataset) -> &'static str {
 }
 
 /// Puts what the file in place says about itself into the report.
-fn describe_in_place(report: &mut SliceReport, file: Option<&LakeFile>) {
+pub(super) fn describe_in_place(report: &mut SliceReport, file: Option<&LakeFile>) {
     let Some(file) = file else { return };
     report.file = Some(file.location.clone());
     report.file_bytes = file.bytes;

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use super::SliceReport;
+use super::{RunError, SliceReport};
 use crate::contract::Slice;
 
 /// Is told what happens during a run; every call has an empty default.
 pub trait Progress: Send + Sync {
+    /// So many files will be rewritten from themselves, or looked at for it.
+    fn rewriting(&self, _files: usize) {}
+    /// A file was rewritten with so many rows, or could not be.
+    fn rewrote(&self, _slice: &Slice, _done: Result<u64, &RunError>) {}
+    /// A file is as it is wanted.
+    fn passed_over(&self, _slice: &Slice) {}
     /// So many slices will be asked for.
     fn planned(&self, _slices: usize) {}
     /// A slice's rows begin to arrive.

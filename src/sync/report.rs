@@ -78,9 +78,11 @@ pub enum SliceOutcome {
     Unchanged,
     /// A closed period that is not due to be asked for.
     NotChecked,
+    /// Its file got another shape from itself; nothing had to be fetched.
+    Rewritten,
     /// The API has no such data for the period.
     NoData,
-    /// It would be asked for (`plan` only).
+    /// It would be asked for or rewritten (`plan` only).
     Planned,
     /// It failed; the file in place stays.
     Failed,
@@ -93,6 +95,7 @@ impl SliceOutcome {
             SliceOutcome::Published => "published",
             SliceOutcome::Unchanged => "unchanged",
             SliceOutcome::NotChecked => "not_checked",
+            SliceOutcome::Rewritten => "rewritten",
             SliceOutcome::NoData => "no_data",
             SliceOutcome::Planned => "planned",
             SliceOutcome::Failed => "failed",
@@ -104,7 +107,7 @@ impl SliceOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
-    /// Everything asked for is in the lake, and something was published; of a plan: there is something to ask for.
+    /// Everything asked for is in the lake, and something was published or rewritten; of a plan: there is something to do.
     Ok,
     /// Everything asked for is in the lake, and nothing had to be published.
     Unchanged,
@@ -228,13 +231,13 @@ impl SliceReport {
 pub struct RunTotals {
     /// Slices by outcome.
     pub slices: BTreeMap<&'static str, u64>,
-    /// Rows published.
+    /// Rows of files published or rewritten.
     pub rows: u64,
     /// Rows rejected.
     pub rejected_rows: u64,
     /// Bytes of bodies received.
     pub bytes_received: u64,
-    /// Bytes of files published.
+    /// Bytes of files published or rewritten.
     pub file_bytes: u64,
 }
 
@@ -294,7 +297,7 @@ impl RunReport {
             *totals.slices.entry(slice.outcome.as_str()).or_default() += 1;
             totals.bytes_received += slice.bytes_received;
             totals.rejected_rows += slice.rejected_rows;
-            if slice.outcome == SliceOutcome::Published {
+            if matches!(slice.outcome, SliceOutcome::Published | SliceOutcome::Rewritten) {
                 totals.rows += slice.rows;
                 totals.file_bytes += slice.file_bytes;
             }
@@ -302,8 +305,8 @@ impl RunReport {
         let count = |outcome: SliceOutcome| totals.slices.get(outcome.as_str()).copied().unwrap_or(0);
         let failed = count(SliceOutcome::Failed);
         let outcome = if failed == 0 && error.is_none() {
-            let changes = count(SliceOutcome::Published) + count(SliceOutcome::Planned);
-            if changes > 0 { RunOutcome::Ok } else { RunOutcome::Unchanged }
+            let changes = [SliceOutcome::Published, SliceOutcome::Rewritten, SliceOutcome::Planned];
+            if changes.into_iter().any(|outcome| count(outcome) > 0) { RunOutcome::Ok } else { RunOutcome::Unchanged }
         } else if failed + count(SliceOutcome::NoData) == slices.len() as u64 {
             // That the API has nothing for a period is no success of the run's.
             RunOutcome::Failed

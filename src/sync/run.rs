@@ -14,7 +14,7 @@ use super::clock::stamp;
 use super::fetch::{Wanted, answer_hash};
 use super::interrupt::interrupted;
 use super::plan::Action;
-use super::prepare::{Listing, Planned, etag_text, prepare};
+use super::prepare::{Listing, Planned, Prepared, etag_text, prepare};
 use super::progress::Progress;
 use super::report::Begun;
 use super::route::Route;
@@ -34,7 +34,7 @@ const CHECKS_AT_ONCE: usize = 16;
 struct Work {
     lake: Lake,
     run: Arc<Run>,
-    options: SyncOptions,
+    options: Arc<SyncOptions>,
     shares: Shares,
     slots: Arc<Semaphore>,
     checks: Semaphore,
@@ -49,7 +49,8 @@ pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
         Ok(run) => Arc::new(run),
         Err(error) => return begun.report(&*clock, Some(error), Vec::new()),
     };
-    let (planned, failure) = prepare(Some(lake), client, &options, &progress).await;
+    let options = Arc::new(options);
+    let Prepared { planned, others, failure } = prepare(Some(lake), Some(&run), client, &options, &progress).await;
     let shares = shares(options.memory, options.concurrency, lake.staged_bytes());
     if shares.slices < options.concurrency {
         tracing::info!("--memory has room for {} slices at once, not {}", shares.slices, options.concurrency);
@@ -83,7 +84,7 @@ pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
     while let Some(done) = tasks.join_next().await {
         match done {
             Ok((place, slice, report)) => {
-                if matches!(report.outcome, SliceOutcome::Published | SliceOutcome::Unchanged) {
+                if !matches!(report.outcome, SliceOutcome::Failed) {
                     checked.set_checked_at(&slice, stamp(clock.now()));
                 }
                 reports.insert(place, report);
@@ -98,7 +99,7 @@ pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
         failure = Some(interrupted());
     }
     drop(work);
-    let report = begun.report(&*clock, failure, reports.into_values().collect());
+    let report = begun.report(&*clock, failure, reports.into_values().chain(others).collect());
     let lake = lake.clone();
     let concluded = tokio::task::spawn_blocking(move || conclude(&lake, run, &checked, report)).await;
     concluded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
@@ -134,8 +135,10 @@ pub async fn plan(
     progress: Arc<dyn Progress>,
 ) -> RunReport {
     let begun = Begun::at(&*options.clock);
-    let (planned, failure) = prepare(lake, client, &options, &progress).await;
-    begun.report(&*options.clock, failure, planned.into_iter().map(|planned| planned.report).collect())
+    let options = Arc::new(options);
+    let Prepared { planned, others, failure } = prepare(lake, None, client, &options, &progress).await;
+    let slices = planned.into_iter().map(|planned| planned.report).chain(others);
+    begun.report(&*options.clock, failure, slices.collect())
 }
 
 /// Asks for a slice, and publishes it when it changed.
@@ -151,6 +154,7 @@ async fn work_on(work: &Work, planned: Planned) -> SliceReport {
         listing.effort.note(&mut report);
     }
     match outcome {
+        Ok(SliceOutcome::Unchanged) if planned.is_rewritten => report.outcome = SliceOutcome::Rewritten,
         Ok(outcome) => report.outcome = outcome,
         Err(error) => {
             report.outcome = SliceOutcome::Failed;

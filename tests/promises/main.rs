@@ -3,6 +3,7 @@
 mod a_bad_day_is_survived;
 mod a_broken_page_gives_its_rows_once;
 mod a_folder_of_all_forms_becomes_one_lake;
+mod a_lake_has_one_shape;
 mod a_lake_is_read_back;
 mod a_restated_period_replaces_the_old_one;
 mod a_torn_read_is_read_again;

@@ -10,7 +10,9 @@ const OCTOBER: &str = "/v3/enrollments/100/billingPeriods/202410/usagedetails";
 
 #[test]
 fn help_teaches_each_command() {
-    for command in ["", "sync", "plan", "periods", "status", "verify", "convert", "schema", "simulate", "demo"] {
+    let commands =
+        ["", "sync", "plan", "periods", "status", "verify", "rewrite", "convert", "schema", "simulate", "demo"];
+    for command in commands {
         let name = if command.is_empty() { "billing-lake" } else { command };
         let words = command.split_whitespace().chain(["--help"]);
         assert_snapshot!(format!("help_of_{name}"), Program::new(words).ends_with(0).out);

@@ -57,7 +57,7 @@ impl fmt::Display for Compression {
 }
 
 impl Compression {
-    pub(super) fn codec(self) -> Codec {
+    pub(in super::super) fn codec(self) -> Codec {
         match self {
             Compression::None => Codec::UNCOMPRESSED,
             Compression::Snappy => Codec::SNAPPY,

@@ -17,7 +17,7 @@ use super::destination::Place as Kind;
 use super::local::LocalStore;
 use super::opening::Base;
 use super::remote::RemoteStore;
-use super::tests::{batch, costs, slice, staged, state, text};
+use super::tests::{batch, slice, staged, state, text};
 use super::token::token;
 use super::*;
 
@@ -363,7 +363,7 @@ fn a_lake_takes_the_other_layout_and_its_own_again(place: &Place) {
     for enrollment in [1, 2] {
         let contract = Contract::of(Dataset::UsageDetails);
         let mut file = run.stage(&slice_of(enrollment, 118), &contract, &WriteOptions::default()).unwrap();
-        file.write(costs(enrollment)).unwrap();
+        file.write(super::tests::costs(enrollment)).unwrap();
         run.publish(file.finish(state(enrollment, &enrollment.to_string())).unwrap()).unwrap();
     }
     run.finish().unwrap();

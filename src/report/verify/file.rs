@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::belonging::Belonging;
 use super::bounds::{Bounds, leaves};
-use super::columns::Columns;
 use super::{Finding, VerifiedFile, Watch, shape};
 use crate::contract::Contract;
-use crate::lake::{Counted, FileReading, FileState, Footer, Lake, Listed, Stop};
+use crate::lake::{self, Columns, Counted, FileReading, FileState, Footer, Lake, Listed, Stop};
 
 /// How often a file is read that is replaced meanwhile.
 const READINGS: usize = 3;
@@ -77,8 +76,8 @@ fn look(lake: &Lake, listed: &Listed, watch: &dyn Watch) -> Result<VerifiedFile,
     let columns = metadata.file_metadata().schema_descr();
     let contract = shape::contract(dataset, &state.contract);
     let than = contract.as_ref().map_or_else(|| Contract::of(dataset), Arc::clone);
-    let difference = match shape::columns(&than) {
-        Ok(others) => shape::difference(columns, &others),
+    let difference = match lake::shape::columns(&than) {
+        Ok(others) => lake::shape::difference(columns, &others).map(|difference| difference.to_string()),
         Err(error) => Some(error.to_string()),
     };
     let Some(contract) = contract else {
@@ -90,7 +89,7 @@ fn look(lake: &Lake, listed: &Listed, watch: &dyn Watch) -> Result<VerifiedFile,
         return Ok(VerifiedFile::new(listed, Finding::Schema { difference }));
     }
     let mut content = Content { listed, contract: &contract, reading: &reading, watch, findings: Vec::new() };
-    let rows = match Columns::new(&reading, metadata, &contract) {
+    let rows = match Columns::new(&reading, metadata) {
         Ok(columns) => content.check(&columns, &state)?,
         Err(error) => {
             content.findings.push(Finding::Schema { difference: error.to_string() });

@@ -18,7 +18,7 @@ pub enum Finding {
     },
     /// It is whole, and has the columns of another contract, or of another option than its neighbours. Where the
     /// contract is not known, its rows were not decoded.
-    #[error("it has other columns than {than}: {difference}; the next sync fetches it again")]
+    #[error("it has other columns than {than}: {difference}; the next sync rewrites it, or fetches it again")]
     OtherColumns {
         /// What its columns were compared with.
         than: String,

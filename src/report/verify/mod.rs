@@ -10,7 +10,6 @@
 
 mod belonging;
 mod bounds;
-mod columns;
 mod file;
 mod finding;
 mod sample;
@@ -23,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::contract::{BillingPeriod, Dataset, Enrollment, Slice};
-use crate::lake::{Lake, LakeError, Listed};
+use crate::lake::{self, Lake, LakeError, Listed};
 
 use file::Interrupted;
 
@@ -254,9 +253,11 @@ fn compare_shapes(files: &mut [VerifiedFile]) {
         let others = if count == 1 { "another file".to_owned() } else { format!("{count} other files") };
         for file in of_dataset.iter_mut() {
             let Some(shape) = file.shape.as_deref().filter(|shape| *shape != most) else { continue };
-            let columns = |of: &str| shape::columns(shape::contract(file.slice.dataset, of)?.as_ref()).ok();
-            let difference = columns(shape).zip(columns(&most)).and_then(|(own, most)| shape::difference(&own, &most));
-            let (than, difference) = (format!("{others} of the dataset"), difference.unwrap_or_default());
+            let columns = |of: &str| lake::shape::columns(shape::contract(file.slice.dataset, of)?.as_ref()).ok();
+            let compared = columns(shape).zip(columns(&most));
+            let difference = compared.and_then(|(own, most)| lake::shape::difference(&own, &most));
+            let difference = difference.map(|difference| difference.to_string()).unwrap_or_default();
+            let than = format!("{others} of the dataset");
             file.findings.push(Finding::OtherColumns { than, difference });
         }
     }

@@ -76,14 +76,11 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// Bytes that so many rows of a row group take at most in memory when one column is there at a time.
-    pub(crate) fn largest_array(&self, group: usize) -> usize {
-        let row_group = self.metadata().row_group(group);
-        let columns = 0..self.plain.schema().fields().len();
-        let bytes =
-            |column| self.chunks(group, column).map(|chunk| chunk.uncompressed_size().unsigned_abs()).sum::<u64>();
-        let fixed = row_group.num_rows().unsigned_abs() * WIDEST;
-        columns.map(|column| bytes(column) + fixed).max().unwrap_or_default() as usize
+    /// About so many bytes the values of a column in a row group take as one array.
+    pub(crate) fn array_bytes(&self, group: usize, column: usize) -> usize {
+        let texts: u64 = self.chunks(group, column).map(|chunk| chunk.uncompressed_size().unsigned_abs()).sum();
+        let rows = self.metadata().row_group(group).num_rows().unsigned_abs();
+        (texts + rows * WIDEST) as usize
     }
 
     fn reader(&self, group: usize, column: usize) -> ParquetRecordBatchReaderBuilder<FileReading> {

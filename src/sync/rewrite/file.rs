@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::ArrowError;
+use parquet::schema::types::TypePtr;
 
 use super::super::interrupt::Interrupt;
 use super::super::writer::internal;
@@ -23,12 +24,15 @@ use crate::lake::{Columns, FileReading, Footer, Lake, LakeError, LakeFile, Liste
 /// What to do about a file that cannot be rewritten.
 const FETCH: &str = "`billing-lake sync --force --periods …` fetches it again, as long as the API serves it";
 
+/// How often what columns are made of is in memory: as it was read, in the decoder with what finds it there, and made.
+const COPIES: usize = 4;
+
 /// How a file is to be.
 pub(super) struct Wanted<'a> {
     pub(super) contract: Arc<Contract>,
     pub(super) write: &'a WriteOptions,
     pub(super) invalid_text: InvalidText,
-    /// Bytes that the column at work may take, and as many again what is kept of the old file.
+    /// Bytes that the column at work and what is made may take, and as many again what is kept of the old file.
     pub(super) group_bytes: usize,
     pub(super) interrupt: &'a Interrupt,
 }
@@ -98,7 +102,7 @@ impl Opened {
         let rows = Rows { reading: &reading, columns: &columns, wanted };
         let mut file = run.stage(slice, &wanted.contract, wanted.write)?;
         for group in 0..columns.metadata().num_row_groups() {
-            for part in rows.parts(group)? {
+            for part in rows.parts(group, promotion.as_ref())? {
                 let made = promotion.as_mut().map(|promotion| rows.made(promotion, group, &part)).transpose()?;
                 let mut failed = None;
                 let arrays = rows.arrays(made.unwrap_or_default(), group, &part).map(|array| {
@@ -139,10 +143,20 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     /// The parts of a row group that there is room for.
-    fn parts(&self, group: usize) -> Result<impl Iterator<Item = Range<usize>> + use<>, RunError> {
+    fn parts(
+        &self,
+        group: usize,
+        promotion: Option<&Promotion>,
+    ) -> Result<impl Iterator<Item = Range<usize>> + use<>, RunError> {
         let rows = self.columns.metadata().row_group(group).num_rows();
         let rows = usize::try_from(rows).map_err(|error| unfit(&error))?;
-        let parts = self.columns.largest_array(group).div_ceil(self.wanted.group_bytes.max(1)).max(1);
+        let bytes = |column| self.columns.array_bytes(group, column);
+        let largest = (0..self.fields().len()).map(bytes).max().unwrap_or_default();
+        let made_of = [(EXTRA, promotion.is_some()), (TAGS, promotion.is_some_and(Promotion::needs_tags))];
+        let made_of = made_of.into_iter().filter(|(_, is_needed)| *is_needed);
+        let made: usize =
+            made_of.map(|(name, _)| Ok(bytes(self.place(name)?) * COPIES)).sum::<Result<_, RunError>>()?;
+        let parts = (largest + made).div_ceil(self.wanted.group_bytes.max(1)).max(1);
         let part = rows.div_ceil(parts).max(1);
         Ok((0..rows).step_by(part).map(move |start| start..rows.min(start + part)))
     }
@@ -173,12 +187,19 @@ impl Rows<'_> {
         names.map(move |name| made.remove(name).map_or_else(|| self.read(name, group, rows), Ok))
     }
 
+    fn fields(&self) -> &[TypePtr] {
+        self.columns.metadata().file_metadata().schema_descr().root_schema().get_fields()
+    }
+
+    /// Where a column stands in the file.
+    fn place(&self, name: &str) -> Result<usize, RunError> {
+        let place = self.fields().iter().position(|field| field.name() == name);
+        place.ok_or_else(|| unfit(&format!("it lacks the column {name}")))
+    }
+
     fn read(&self, name: &str, group: usize, rows: &Range<usize>) -> Result<ArrayRef, RunError> {
         self.wanted.interrupt.check()?;
-        let fields = self.columns.metadata().file_metadata().schema_descr().root_schema().get_fields();
-        let column = fields.iter().position(|field| field.name() == name);
-        let column = column.ok_or_else(|| unfit(&format!("it lacks the column {name}")))?;
-        let read = self.columns.rows(group, column, rows.clone());
+        let read = self.columns.rows(group, self.place(name)?, rows.clone());
         read.map_err(|error| self.reading.stopped().map_or_else(|| unfit(&error), stopped))
     }
 }

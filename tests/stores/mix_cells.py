@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import random
 import statistics
 import threading
 import time
@@ -155,11 +156,11 @@ def timed(reader, question):
 
 
 def moments(first, last, count):
-    """So many numbers from first to last, spread evenly; every one when there are fewer, and then again from the first."""
+    """So many numbers from first to last, spread evenly and in no order, so that those that time leaves are spread, too."""
     span = last - first + 1
-    if span >= count:
-        return [first + number * span // count for number in range(count)]
-    return [first + number % span for number in range(count)]
+    spread = [first + number * span // count for number in range(count)] if span >= count else [first + number % span for number in range(count)]
+    random.Random(count).shuffle(spread)
+    return spread
 
 
 def learned(readers, place, plain, name):

@@ -60,7 +60,7 @@ def cells_of(asked):
     for cell in itertools.product(LAYOUTS, PLACES, NAMES, WAYS):
         layout, kind, name, way = cell
         if name == "Spark" and (layout == "delta" or kind != "disk"):
-            left_out[cell] = "no Delta jars in the registries used" if layout == "delta" else "no S3A or ABFS jars in the registries used"
+            left_out[cell] = "it takes Delta jars" if layout == "delta" else "it takes S3A or ABFS jars"
         elif layout == "plain" and way in ("kept", "several"):
             continue
         elif cell not in CONTROLS and not all(word in asked.only or not set(asked.only) & set(group) for word, group in zip(cell, GROUPS)):

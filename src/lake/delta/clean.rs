@@ -1,9 +1,9 @@
 //! Data that a table's readers of the present do not see: of versions before, and of commits that never were.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt};
@@ -18,22 +18,32 @@ use super::{DeltaStore, path_in_table};
 /// The folder of a table's log.
 const LOG: &str = "_delta_log";
 
-/// Drops the files of a table that its readers have not seen since then, and adds their names to `dropped`: neither are
-/// they in the table, nor were they removed from it or written since then.
+/// How old a file is at least that no commit ever named, before it is taken for one whose run died: living runs commit a file
+/// soon after they have put it there.
+pub(super) const ORPHANS: TimeDelta = TimeDelta::hours(24);
+
+/// Drops the files of a table that were removed from it before `horizon`, and those that no commit named and that were
+/// written before `orphans`, and adds their names to `dropped`.
 pub(super) fn drop_old(
     store: &DeltaStore,
     dataset: Dataset,
     horizon: DateTime<Utc>,
+    orphans: DateTime<Utc>,
     dropped: &mut Vec<String>,
 ) -> Result<(), LakeError> {
     let objects = list(store, dataset)?;
-    let mut in_use: BTreeSet<String> = removed_since(store, dataset, &objects, horizon)?;
-    // After the listing: what was committed in between is younger than any horizon, or seen here.
-    in_use.extend(store.active(dataset)?.into_iter().map(|file| file.path));
+    let removed = removals(store, dataset, &objects)?;
+    // After the listing: what was committed in between is seen here.
+    let active: BTreeSet<String> = store.active(dataset)?.into_iter().map(|file| file.path).collect();
     for object in &objects {
         let Some(name) = name_of(store, dataset, object) else { continue };
         let is_data = name.rsplit('/').next().is_some_and(layout::is_data) && !is_of_log(dataset, &name);
-        if is_data && object.last_modified < horizon && !in_use.contains(&path_in_table(&name)) {
+        let path = path_in_table(&name);
+        let is_old = match removed.get(&path) {
+            Some(removed) => *removed < horizon.timestamp_millis(),
+            None => object.last_modified < orphans,
+        };
+        if is_data && is_old && !active.contains(&path) {
             store.files.drop_side(&name)?;
             dropped.push(name);
         }
@@ -85,15 +95,11 @@ fn name_of(store: &DeltaStore, dataset: Dataset, object: &ObjectMeta) -> Option<
     Some(format!("{dataset}{within}"))
 }
 
-/// The files, as the log writes their names, that commits since then removed: readers of versions of then still see them.
-fn removed_since(
-    store: &DeltaStore,
-    dataset: Dataset,
-    objects: &[ObjectMeta],
-    horizon: DateTime<Utc>,
-) -> Result<BTreeSet<String>, LakeError> {
-    let mut removed = BTreeSet::new();
-    for object in objects.iter().filter(|object| object.last_modified >= horizon) {
+/// The files, as the log writes their names, that commits removed, and when, in milliseconds since 1970: readers of versions
+/// before that still see them.
+fn removals(store: &DeltaStore, dataset: Dataset, objects: &[ObjectMeta]) -> Result<BTreeMap<String, i64>, LakeError> {
+    let mut removed = BTreeMap::new();
+    for object in objects {
         let is_commit = name_of(store, dataset, object).is_some_and(|name| is_of_log(dataset, &name))
             && object.location.as_ref().ends_with(".json");
         if !is_commit {
@@ -102,8 +108,12 @@ fn removed_since(
         let (objects, key) = (Arc::clone(&store.ground.objects), object.location.clone());
         let text = store.ground.bridge.wait(async move { objects.get(&key).await?.bytes().await });
         let text = text.map_err(|error| failure(store, dataset, error))?;
+        let written = object.last_modified.timestamp_millis();
         let actions = serde_json::Deserializer::from_slice(&text).into_iter::<Value>().map_while(Result::ok);
-        removed.extend(actions.filter_map(|action| Some(action["remove"]["path"].as_str()?.to_owned())));
+        removed.extend(actions.filter_map(|action| {
+            let remove = &action["remove"];
+            Some((remove["path"].as_str()?.to_owned(), remove["deletionTimestamp"].as_i64().unwrap_or(written)))
+        }));
     }
     Ok(removed)
 }

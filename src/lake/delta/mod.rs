@@ -170,7 +170,10 @@ impl DeltaStore {
         let Some(table) = self.tables.get(&dataset) else { return Ok(()) };
         let seen = table.files().map_err(|error| self.failure("read the table", dataset, error))?;
         match seen {
-            Some(_) => clean::drop_old(self, dataset, DateTime::<Utc>::MAX_UTC, &mut Vec::new()),
+            Some(_) => {
+                let end = DateTime::<Utc>::MAX_UTC;
+                clean::drop_old(self, dataset, end, end, &mut Vec::new())
+            }
             None => Ok(()),
         }
     }
@@ -279,9 +282,11 @@ impl Store for DeltaStore {
         let mut dropped = Vec::new();
         let age = TimeDelta::from_std(retention).ok();
         // A retention beyond the calendar is for ever.
-        let Some(horizon) = age.and_then(|age| Utc::now().checked_sub_signed(age)) else { return Ok(dropped) };
+        let now = Utc::now();
+        let Some(horizon) = age.and_then(|age| now.checked_sub_signed(age)) else { return Ok(dropped) };
+        let orphans = horizon.min(now - clean::ORPHANS);
         for dataset in Dataset::ALL {
-            clean::drop_old(self, dataset, horizon, &mut dropped)?;
+            clean::drop_old(self, dataset, horizon, orphans, &mut dropped)?;
         }
         Ok(dropped)
     }

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use crate::contract::Slice;
 
-use super::Layout;
+use super::{Layout, told};
 
 /// What kind of failure it is; each has its own exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,6 +214,16 @@ impl LakeError {
             LakeError::Io { source, .. } => io_hint(source),
             LakeError::RunId { .. } | LakeError::Encode { .. } | LakeError::Mismatch { .. } => None,
         }
+    }
+
+    /// A request to a store that failed.
+    pub(super) fn store(
+        action: &'static str,
+        place: String,
+        error: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
+        let (status, told) = (told::status_of(&error.to_string()), told::in_one_line(&error));
+        LakeError::Store { action, place, status, told, source: Box::new(error) }
     }
 
     /// An I/O failure at a path. What stands in the way of a folder is told as such.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::contract::Dataset;
 
-use crate::lake::{LakeError, layout, told};
+use crate::lake::{LakeError, layout};
 
 use super::{DeltaStore, path_in_table};
 
@@ -75,13 +75,7 @@ fn list(store: &DeltaStore, dataset: Dataset) -> Result<Vec<ObjectMeta>, LakeErr
 }
 
 fn failure(store: &DeltaStore, dataset: Dataset, error: object_store::Error) -> LakeError {
-    LakeError::Store {
-        action: "look through the table",
-        place: store.files.place(dataset.name()),
-        status: told::status_of(&error.to_string()),
-        told: told::in_one_line(&error),
-        source: Box::new(error),
-    }
+    LakeError::store("look through the table", store.files.place(dataset.name()), error)
 }
 
 fn table_key(store: &DeltaStore, dataset: Dataset) -> Path {

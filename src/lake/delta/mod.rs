@@ -30,7 +30,7 @@ use super::bridge::Bridge;
 use super::destination::percent_decoded;
 use super::remote::RemoteStore;
 use super::store::{Store, StoreRun, StoredFile};
-use super::{LakeError, footer, layout, told};
+use super::{LakeError, footer, layout};
 
 use actions::NewFile;
 use table::{ActiveFile, Table};
@@ -186,13 +186,7 @@ impl DeltaStore {
 
 /// What went wrong with a table.
 fn failure(files: &dyn Store, action: &'static str, dataset: Dataset, error: KernelError) -> LakeError {
-    LakeError::Store {
-        action,
-        place: files.place(dataset.name()),
-        status: told::status_of(&error.to_string()),
-        told: told::in_one_line(&error),
-        source: Box::new(error),
-    }
+    LakeError::store(action, files.place(dataset.name()), error)
 }
 
 /// The partition columns of a slice, as the table keeps them: enrollments unescaped.

@@ -18,7 +18,7 @@ use crate::contract::{Dataset, Slice};
 use super::bridge::Bridge;
 use super::destination::ObjectPlace;
 use super::store::{Store, StoreRun, StoredFile};
-use super::{LakeError, layout, told};
+use super::{LakeError, layout};
 
 use connect::Objects;
 #[cfg(test)]
@@ -80,13 +80,7 @@ impl RemoteStore {
     }
 
     fn failure(&self, action: &'static str, name: &str, error: object_store::Error) -> LakeError {
-        LakeError::Store {
-            action,
-            place: self.place(name),
-            status: told::status_of(&error.to_string()),
-            told: told::in_one_line(&error),
-            source: Box::new(error),
-        }
+        LakeError::store(action, self.place(name), error)
     }
 
     /// All objects in a folder, and in those below it.

@@ -50,7 +50,7 @@ impl StoreRun for RemoteRun {
     }
 
     fn open(&self, name: &str, _: bool) -> Result<Box<dyn Unkept>, LakeError> {
-        Ok(Box::new(RemoteUnkept { upload: self.upload(name.to_owned()) }))
+        Ok(Box::new(self.upload(name.to_owned())))
     }
 
     fn finish(&self) -> Result<(), LakeError> {
@@ -97,29 +97,13 @@ impl Staged for RemoteStaged {
     }
 }
 
-/// An object on its way that takes its name at the end.
-#[derive(Debug)]
-struct RemoteUnkept {
-    upload: Upload,
-}
-
-impl Write for RemoteUnkept {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.upload.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.upload.flush()
-    }
-}
-
-impl Unkept for RemoteUnkept {
+impl Unkept for Upload {
     fn failure(&self, source: io::Error) -> LakeError {
-        self.upload.failure(source)
+        Upload::failure(self, source)
     }
 
     fn keep(mut self: Box<Self>) -> Result<(), LakeError> {
-        self.upload.seal()?;
-        self.upload.put_in_place()
+        self.seal()?;
+        self.put_in_place()
     }
 }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use super::budget::shares;
 use super::clock::Clock;
+use super::conclude::conclude;
 use super::interrupt::{Interrupt, interrupted};
 use super::progress::Progress;
 use super::report::Begun;
 use super::rewrite::Rewriter;
-use super::run::conclude;
 use super::sanity::Expected;
 use super::spill::Spill;
 use super::writer::{MaxRejected, Origin, PageError, SliceWriter, WriterOptions, internal, invalid_text};

@@ -8,6 +8,7 @@ mod ask;
 mod blocking;
 mod budget;
 mod clock;
+mod conclude;
 mod convert;
 mod encoder;
 mod fetch;

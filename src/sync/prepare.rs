@@ -8,6 +8,7 @@ use super::blocking::blocking;
 use super::gate::Gate;
 use super::plan::{Action, Situation, day_of, decide};
 use super::progress::Progress;
+use super::report::describe_in_place;
 use super::rewrite::{Reshaped, Rewriter, failed};
 use super::route::Route;
 use super::writer::invalid_text;
@@ -443,25 +444,4 @@ fn in_words(dataset: Dataset) -> &'static str {
         Dataset::MarketplaceCharges | Dataset::MarketplaceChargesByDate => "marketplace charges",
         Dataset::UsageDetails | Dataset::UsageDetailsByDate => "usage",
     }
-}
-
-/// Puts what the file in place says about itself into the report.
-pub(super) fn describe_in_place(report: &mut SliceReport, file: Option<&LakeFile>) {
-    let Some(file) = file else { return };
-    report.file = Some(file.location.clone());
-    report.file_bytes = file.bytes;
-    if let Ok(state) = &file.state {
-        report.rows = state.rows;
-        report.rejected_rows = state.rejected_rows;
-        report.rounded_values = state.rounded_values;
-        report.etag = state.etag.as_deref().map(etag_text);
-        report.control_totals = state.control_totals.clone();
-        report.rounding_residue = state.rounding_residue.clone();
-        report.warnings.extend(state.warnings.iter().cloned());
-    }
-}
-
-/// An ETag for people; what is no UTF-8 in it is replaced.
-pub(super) fn etag_text(etag: &[u8]) -> String {
-    String::from_utf8_lossy(etag).into_owned()
 }

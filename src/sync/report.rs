@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::clock::{Clock, SystemClock, stamp};
 use crate::contract::Slice;
+use crate::lake::LakeFile;
 
 /// What kind of failure it was; each has an exit code of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -337,6 +338,27 @@ impl RunReport {
             (None, _) => first.kind.exit_code(),
         }
     }
+}
+
+/// Puts what the file in place says about itself into the report.
+pub(super) fn describe_in_place(report: &mut SliceReport, file: Option<&LakeFile>) {
+    let Some(file) = file else { return };
+    report.file = Some(file.location.clone());
+    report.file_bytes = file.bytes;
+    if let Ok(state) = &file.state {
+        report.rows = state.rows;
+        report.rejected_rows = state.rejected_rows;
+        report.rounded_values = state.rounded_values;
+        report.etag = state.etag.as_deref().map(etag_text);
+        report.control_totals = state.control_totals.clone();
+        report.rounding_residue = state.rounding_residue.clone();
+        report.warnings.extend(state.warnings.iter().cloned());
+    }
+}
+
+/// An ETag for people; what is no UTF-8 in it is replaced.
+pub(super) fn etag_text(etag: &[u8]) -> String {
+    String::from_utf8_lossy(etag).into_owned()
 }
 
 #[cfg(test)]

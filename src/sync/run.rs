@@ -11,12 +11,13 @@ use super::ask::Effort;
 use super::blocking::blocking;
 use super::budget::{Shares, shares};
 use super::clock::stamp;
+use super::conclude::conclude;
 use super::fetch::{Wanted, answer_hash};
 use super::interrupt::interrupted;
 use super::plan::Action;
-use super::prepare::{Listing, Planned, Prepared, etag_text, prepare};
+use super::prepare::{Listing, Planned, Prepared, prepare};
 use super::progress::Progress;
-use super::report::Begun;
+use super::report::{Begun, etag_text};
 use super::route::Route;
 use super::sanity::Expected;
 use super::submission::Reported;
@@ -103,27 +104,6 @@ pub async fn sync(lake: &Lake, client: Arc<Client>, options: SyncOptions, progre
     let lake = lake.clone();
     let concluded = tokio::task::spawn_blocking(move || conclude(&lake, run, &checked, report)).await;
     concluded.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
-}
-
-/// Keeps the report and the times of checks, and ends the run.
-pub(super) fn conclude(lake: &Lake, run: Arc<Run>, checked: &LastRun, report: RunReport) -> RunReport {
-    let keep = || -> Result<(), RunError> {
-        lake.save_last_run(checked)?;
-        let json = serde_json::to_string_pretty(&report)
-            .map_err(|error| RunError::new(ErrorKind::Internal, format!("the run report is no JSON: {error}")))?;
-        run.save_report(&json)?;
-        Ok(())
-    };
-    let kept = keep();
-    let ended = match Arc::try_unwrap(run) {
-        Ok(run) => run.finish().map_err(RunError::from),
-        Err(_) => Err(RunError::new(ErrorKind::Internal, "a slice outlived its run")),
-    };
-    // What the slices did stands; that it could not be noted is told all the same.
-    match kept.and(ended) {
-        Err(error) if report.error.is_none() => report.with_error(error),
-        _ => report,
-    }
 }
 
 /// Says what [`sync`] would do, to a lake that may not be there yet. Asks the API for its billing periods, and nothing

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::super::clock::Clock;
+use super::super::conclude::conclude;
 use super::super::interrupt::{Interrupt, interrupted};
 use super::super::progress::Progress;
 use super::super::report::Begun;
-use super::super::run::conclude;
 use super::super::{ErrorKind, RunError, RunReport, SliceOutcome, SliceReport};
 use super::file::unfit;
 use super::{Rewriter, failed, report_of};

@@ -16,8 +16,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::budget::shares;
 use super::interrupt::Interrupt;
-use super::prepare::describe_in_place;
 use super::progress::Progress;
+use super::report::describe_in_place;
 use super::{RunError, SliceOutcome, SliceReport};
 use crate::contract::{Contract, Dataset, Slice};
 use crate::decode::InvalidText;
